@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/* session_time.c - ticks to nanoseconds, and whether a session's writer still runs. */
+#define _GNU_SOURCE 1
+#include "common/session_reader.h"
+
+#include "common/io.h"
+#include "common/session_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+
+uint64_t session_ticks_to_ns(const struct session *s, uint64_t ticks)
+{
+	const struct session_clock *c = &s->view.header.clock;
+	unsigned __int128 ns;
+
+	if (c->tick1 <= c->tick0 || c->ns1 < c->ns0)
+		return ticks;
+	ns = (unsigned __int128)ticks * (c->ns1 - c->ns0) / (c->tick1 - c->tick0);
+	return ns > UINT64_MAX ? UINT64_MAX : (uint64_t)ns;
+}
+
+uint64_t session_rel_ns(const struct session *s, uint64_t rel_tick)
+{
+	uint64_t ns = session_ticks_to_ns(s, rel_tick), base = s->view.header.clock.ns0;
+
+	return ns > UINT64_MAX - base ? UINT64_MAX : base + ns;
+}
+
+uint64_t session_tick_ns(const struct session *s, uint64_t tick)
+{
+	uint64_t tick0 = s->view.header.clock.tick0;
+
+	return session_rel_ns(s, tick > tick0 ? tick - tick0 : 0);
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts = { 0, 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static bool same_boot(const struct session *s)
+{
+	const char *id = session_string(s, s->view.header.boot_id);
+	char *text;
+	size_t len;
+	bool same;
+
+	if (!*id || io_read_file(BOOT_ID_PATH, 4096, &text, &len))
+		return false;
+	text[strcspn(text, "\n")] = 0;
+	same = !strcmp(text, id);
+	free(text);
+	return same;
+}
+
+/* Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses. */
+static bool start_ticks(uint32_t pid, uint64_t *ticks)
+{
+	char path[64], *text, *p;
+	size_t len;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	if (io_read_file(path, 65536, &text, &len))
+		return false;
+	p = strrchr(text, ')');
+	/* Behind ")" comes the blank before field 3; field 22 is behind the 20th blank. */
+	for (int blanks = 0; p && blanks < 20; blanks++)
+		p = strchr(p + 1, ' ');
+	if (p) {
+		*ticks = strtoull(p + 1, NULL, 10);
+		found = true;
+	}
+	free(text);
+	return found;
+}
+
+bool session_is_running(const struct session *s)
+{
+	const struct session_header *h = &s->view.header;
+	uint64_t ticks;
+
+	return h->state == SESSION_LIVE && same_boot(s) && start_ticks(h->pid, &ticks) &&
+	       ticks == h->start_ticks;
+}
+
+uint64_t session_last_ns(const struct session *s)
+{
+	const struct session_header *h = &s->view.header;
+
+	if (session_is_running(s))
+		return monotonic_ns();
+	if (h->state == SESSION_ENDED && h->end_tick)
+		return session_tick_ns(s, h->end_tick);
+	return h->clock.ns1;
+}
