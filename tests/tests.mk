@@ -16,14 +16,15 @@ targets-exact_cxx-cflags := -fsized-deallocation
 
 unit-programs = $(unit-tests:%=$(O)/unit/%)
 target-programs = $(targets:%=$(O)/targets/%) $(target-libs:%=$(O)/targets/%.so)
-# $(1) test: tests/unit/NAME.c, linked with both archives
+# $(1) test: tests/unit/NAME.c and unit-NAME-srcs, linked with both archives
 define unit-rule
--include $(O)/unit/$(1).d
-$(O)/unit/$(1): tests/unit/$(1).c $$(archives) $(O)/flags | $$(unit-$(1)-deps)
+unit-$(1)-srcs += tests/unit/$(1).c
+$$(eval $$(call compile-rules,unit-$(1),$$(san-flags)))
+$(O)/unit/$(1): $$(unit-$(1)-objs) $$(archives)
 	@mkdir -p $$(@D)
-	@$$(call say,CCLD,$$@)
-	$$(Q)$$(call compile-c,$$(san-flags) $$(unit-$(1)-cflags)) $$(LDFLAGS) -o $$@ \
-		$$< $$(unit-$(1)-srcs) $$(archives) $$(unit-$(1)-ldlibs) $$(archive-ldlibs) -lcmocka
+	@$$(call say,LD,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS) $$(san-flags) -pthread -o $$@ $$(unit-$(1)-objs) $$(archives) \
+		$$(unit-$(1)-ldlibs) $$(archive-ldlibs) -lcmocka
 endef
 # Fragments are read in any order: the rules are made when all have been.
 define tests-rules
