@@ -59,7 +59,7 @@ fuzz-targets :=
 vm-targets :=
 dist-files :=
 
--include $(wildcard common/common.mk preload/preload.mk report/report.mk kagent/kagent.mk)
+-include $(wildcard common/*.mk preload/*.mk report/*.mk kagent/*.mk)
 -include tests/tests.mk
 -include $(wildcard tests/*/*.mk)
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * exact THREADS OPERATIONS [SEED] - random allocations by every function of the
- * malloc family along varying stacks. Blocks are freed by whatever thread comes
- * across them, one in a hundred never. The ledger holds what is outstanding at
- * the end, per stack.
+ * exact THREADS OPERATIONS [SEED [KINDS]] - random allocations by every function of the
+ * malloc family (or the first KINDS) along varying stacks. Blocks are freed by whatever
+ * thread comes across them, one in a hundred never. The ledger holds what is
+ * outstanding at the end, per stack.
  */
 #define _GNU_SOURCE 1
 #include "ledger.h"
@@ -28,6 +28,7 @@ struct account {
 	long operations;
 };
 
+static uint32_t kinds = KINDS;
 static struct account accounts[MAX_THREADS];
 static _Atomic(struct tag *) slots[SLOTS];
 
@@ -133,7 +134,7 @@ static void give_back(struct account *me, struct tag *block)
 
 static void one_operation(struct account *me)
 {
-	uint32_t kind = next_random(me) % KINDS, path = next_random(me) % PATHS;
+	uint32_t kind = next_random(me) % kinds, path = next_random(me) % PATHS;
 	size_t size = (sizeof(struct tag) + next_random(me) % 1000 + 7) & ~(size_t)7;
 	struct tag *block = right((int)kind, (int)path, 4, size);
 
@@ -183,7 +184,8 @@ int main(int argc, char **argv)
 	unsigned long seed = argc > 3 ? strtoul(argv[3], NULL, 10) : 1;
 	pthread_t id[MAX_THREADS];
 
-	if (threads < 1 || threads > MAX_THREADS)
+	kinds = argc > 4 ? (uint32_t)atoi(argv[4]) : KINDS;
+	if (threads < 1 || threads > MAX_THREADS || kinds < 1 || kinds > KINDS)
 		return 2;
 	for (int i = 0; i < threads; i++) {
 		accounts[i].random = seed * 1000 + (unsigned long)i;
