@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * slab_sites.bpf.h - stacks, and the totals of the sites that they make
+ * (BPF code).
+ */
+#ifndef KAGENT_SLAB_SITES_BPF_H
+#define KAGENT_SLAB_SITES_BPF_H
+
+static __always_inline __u64 mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 29;
+}
+
+/*
+ * Puts the frames from call_site on into s->site.ip, and their hash, seeded
+ * with the cache, into *hash. What lies inside of call_site is this program
+ * and the allocator itself.
+ */
+static __always_inline int take_stack(struct scratch *s, const struct alloc_event *e, __u64 *hash)
+{
+	__u32 want = (cfg.depth + 1 + KA_TRIM) * sizeof(__u64);
+	__u32 skip = 0, n, i;
+	long bytes;
+
+	if (want > sizeof(s->raw))
+		want = sizeof(s->raw);
+	bytes = bpf_get_stack(e->ctx, s->raw, want, 0);
+	if (bytes <= 0)
+		return -1;
+	n = (__u32)bytes / sizeof(__u64);
+	for (i = 0; i < KA_TRIM; i++) {
+		if (s->raw[i] == e->call_site) {
+			skip = i;
+			break;
+		}
+	}
+	s->site.flags = 0;
+	for (i = 0; i < KA_MAX_DEPTH; i++) {
+		if (i + skip >= n)
+			break;
+		if (i >= cfg.depth) {
+			s->site.flags = KA_SITE_CUT;
+			break;
+		}
+		s->site.ip[i] = s->raw[skip + i];
+		*hash = mix(*hash, s->site.ip[i]);
+	}
+	s->site.depth = i;
+	return 0;
+}
+
+static __always_inline void site_alloc(struct ka_site *site, __u64 size)
+{
+	__s64 live_bytes;
+
+	__sync_fetch_and_add(&site->allocs, 1);
+	__sync_fetch_and_add(&site->alloc_bytes, size);
+	live_bytes = __sync_fetch_and_add(&site->live_bytes, size) + size;
+	if (live_bytes > site->peak_bytes)
+		site->peak_bytes = live_bytes;
+}
+
+/* Counts the allocation at its site and returns the site's key, 0: lost. */
+static __always_inline __u64 enter_site(const struct alloc_event *e, __u64 now)
+{
+	__u32 owner = e->owner;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &owner);
+	__u64 hash = mix(e->kind + 1, e->cache);
+	struct ka_site *site;
+
+	if (!s)
+		return 0;
+	s->site.depth = 0;
+	s->site.flags = KA_SITE_NO_STACK;
+	if (!cfg.stacks) {
+		s->site.depth = 1;
+		s->site.flags = 0;
+		s->site.ip[0] = e->call_site;
+		hash = mix(hash, e->call_site);
+	} else if (take_stack(s, e, &hash)) {
+		lose(KA_LOSS_STACK, 1);
+	}
+	site = bpf_map_lookup_elem(&sites, &hash);
+	if (!site) {
+		s->site.cache = e->cache;
+		s->site.first_time = now;
+		bpf_map_update_elem(&sites, &hash, &s->site, BPF_NOEXIST);
+		site = bpf_map_lookup_elem(&sites, &hash);
+		if (!site) {
+			lose(KA_LOSS_SITES, 1);
+			return 0;
+		}
+		if (site->flags & KA_SITE_CUT)
+			lose(KA_LOSS_CUT, 1);
+	}
+	site_alloc(site, e->size);
+	return hash;
+}
+
+static __always_inline __u64 take_ustack(const struct alloc_event *e, __u32 tgid)
+{
+	__u32 owner = e->owner, i;
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &owner);
+	__u64 hash = mix(7, tgid);
+	long bytes;
+
+	if (!s)
+		return 0;
+	bytes = bpf_get_stack(e->ctx, s->ustack.ip, sizeof(s->ustack.ip), BPF_F_USER_STACK);
+	if (bytes <= 0)
+		return 0;
+	s->ustack.depth = (__u32)bytes / sizeof(__u64);
+	s->ustack.tgid = tgid;
+	for (i = 0; i < KA_MAX_DEPTH; i++) {
+		if (i >= s->ustack.depth)
+			break;
+		hash = mix(hash, s->ustack.ip[i]);
+	}
+	if (!bpf_map_lookup_elem(&ustacks, &hash) &&
+	    bpf_map_update_elem(&ustacks, &hash, &s->ustack, BPF_ANY)) {
+		lose(KA_LOSS_USTACK, 1);
+		return 0;
+	}
+	return hash;
+}
+
+static __always_inline __u32 log2_bucket(__u64 v)
+{
+	__u32 b = 0;
+
+	if (v >> 32) { b += 32; v >>= 32; }
+	if (v >> 16) { b += 16; v >>= 16; }
+	if (v >> 8) { b += 8; v >>= 8; }
+	if (v >> 4) { b += 4; v >>= 4; }
+	if (v >> 2) { b += 2; v >>= 2; }
+	if (v >> 1) { b += 1; v >>= 1; }
+	b += v;
+	return b < KA_LIFETIMES ? b : KA_LIFETIMES - 1;
+}
+
+static __always_inline void leave_site(const struct ka_object *o, __u64 now)
+{
+	struct ka_site *site = bpf_map_lookup_elem(&sites, &o->site);
+	__u32 b;
+
+	if (!site)
+		return;
+	__sync_fetch_and_add(&site->frees, 1);
+	__sync_fetch_and_add(&site->free_bytes, o->size);
+	__sync_fetch_and_add(&site->live_bytes, -(__s64)o->size);
+	b = log2_bucket(now > o->time ? now - o->time : 0);
+	if (b < KA_LIFETIMES)
+		__sync_fetch_and_add(&site->lifetimes[b], 1);
+}
+
+#endif

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+/* verdict.c - runs verdict.bpf.c over lists of suspects. */
+#include "kagent/verdict.h"
+
+#include "kagent/ksyms.h"
+#include "verdict.skel.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct verdicts {
+	struct verdict *skel;
+	uint32_t cpus, nodes;
+	/* addresses in the sheaves of the cache that was asked about last, sorted */
+	uint64_t sheaf_cache;
+	uint64_t *sheaf;
+	size_t sheaf_count;
+};
+
+static int run(struct bpf_program *prog, struct ka_verify *args)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(*args));
+	int err = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
+
+	return err ? -errno : 0;
+}
+
+static uint32_t possible_nodes(void)
+{
+	FILE *f = fopen("/sys/devices/system/node/possible", "re");
+	unsigned first, last;
+	uint32_t nodes = 1;
+
+	if (f && fscanf(f, "%u-%u", &first, &last) == 2 && last < 1024)
+		nodes = last + 1;
+	if (f)
+		fclose(f);
+	return nodes;
+}
+
+static uint32_t page_shift(void)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	uint32_t shift = 0;
+
+	while (size >> (shift + 1))
+		shift++;
+	return shift;
+}
+
+/* Symbols first: exact; else the anchor that the BPF side finds for itself. */
+static int locate_pages(struct verdicts *v)
+{
+	struct ka_verify args = { .cpus = v->cpus, .nodes = v->nodes };
+	uint64_t vmemmap, page_offset;
+
+	v->skel->bss->pages.shift = page_shift();
+	ksyms_data_address("vmemmap_base", &vmemmap);
+	ksyms_data_address("page_offset_base", &page_offset);
+	args.vmemmap_symbol = vmemmap;
+	args.page_offset_symbol = page_offset;
+	return run(v->skel->progs.find_anchor, &args);
+}
+
+int verdicts_open(bool kfunc, struct verdicts **out)
+{
+	struct verdicts *v = calloc(1, sizeof(*v));
+	int err = -ENOMEM;
+
+	if (!v)
+		return -ENOMEM;
+	v->cpus = libbpf_num_possible_cpus();
+	v->nodes = possible_nodes();
+	v->skel = verdict__open();
+	if (!v->skel)
+		goto fail;
+	v->skel->rodata->use_kfunc = kfunc;
+	err = verdict__load(v->skel);
+	if (!err)
+		err = locate_pages(v);
+	if (err)
+		goto fail;
+	*out = v;
+	return 0;
+fail:
+	verdicts_close(v);
+	return err;
+}
+
+void verdicts_close(struct verdicts *v)
+{
+	if (!v)
+		return;
+	verdict__destroy(v->skel);
+	free(v->sheaf);
+	free(v);
+}
+
+struct ka_pages verdicts_pages(const struct verdicts *v)
+{
+	return v->skel->bss->pages;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static int load_sheaves(struct verdicts *v, uint64_t cache)
+{
+	struct ka_verify args = { .cpus = v->cpus, .nodes = v->nodes, .cache = cache };
+	uint64_t *copy;
+	int err;
+
+	err = run(v->skel->progs.list_sheaves, &args);
+	if (err)
+		return err;
+	v->sheaf_cache = cache;
+	v->sheaf_count = v->skel->bss->sheaves_listed;
+	if (!v->sheaf_count)
+		return 0;
+	copy = realloc(v->sheaf, v->sheaf_count * sizeof(*copy));
+	if (!copy) {
+		v->sheaf_count = 0;
+		return -ENOMEM;
+	}
+	memcpy(copy, v->skel->bss->sheaf_object, v->sheaf_count * sizeof(*copy));
+	qsort(copy, v->sheaf_count, sizeof(*copy), by_address);
+	v->sheaf = copy;
+	return 0;
+}
+
+/* A sheaf holds free objects that their slab counts as allocated. */
+static bool in_sheaf(struct verdicts *v, const struct ka_check *c)
+{
+	if (c->cache != v->sheaf_cache && load_sheaves(v, c->cache))
+		return false;
+	return v->sheaf_count &&
+	       bsearch(&c->addr, v->sheaf, v->sheaf_count, sizeof(*v->sheaf), by_address);
+}
+
+static int check_some(struct verdicts *v, struct ka_check *check, uint32_t count)
+{
+	struct ka_verify args = { .cpus = v->cpus, .nodes = v->nodes, .checks = count };
+	uint32_t i;
+	int err;
+
+	memcpy(v->skel->bss->check, check, count * sizeof(*check));
+	err = run(v->skel->progs.verify, &args);
+	if (err)
+		return err;
+	for (i = 0; i < count; i++) {
+		check[i].verdict = v->skel->bss->check[i].verdict;
+		if (check[i].kind == KA_SLAB && check[i].verdict == KA_LIVE && in_sheaf(v, &check[i]))
+			check[i].verdict = KA_FREED;
+	}
+	return 0;
+}
+
+int verdicts_check(struct verdicts *v, struct ka_check *check, size_t count)
+{
+	size_t done, part;
+	int err = 0;
+
+	v->sheaf_cache = 0;
+	for (done = 0; done < count && !err; done += part) {
+		part = count - done < KA_CHECKS_MAX ? count - done : KA_CHECKS_MAX;
+		err = check_some(v, check + done, part);
+	}
+	return err;
+}
