@@ -197,7 +197,7 @@ struct session_header {
 	uint32_t max_stacks;
 	uint64_t min_size, max_size;	/* bytes; only these were recorded; 0: no limit */
 	uint64_t older_ns;	/* default age filter for the report */
-	uint64_t sample_mean[SESSION_MAX_MEANS]; /* bytes, or 1/N; index: REC_MEAN */
+	uint64_t sample_mean[SESSION_MAX_MEANS]; /* bytes, or N of 1/N; index: REC_MEAN. [0] is 1: certain */
 
 	uint64_t epoch;		/* current epoch of the module table */
 	uint64_t trace_head;	/* events ever written to SECT_TRACE */

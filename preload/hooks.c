@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hooks.c - the malloc family.
+ *
+ * Each hook calls the real function and records: a block before it is given
+ * back, and after it was obtained, for in between its address may belong to
+ * another thread. HOOK_CALLER needs the frame pointer, so this file is compiled
+ * with -fno-omit-frame-pointer.
+ */
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "early_arena.h"
+#include "real.h"
+#include "recorder.h"
+
+/* Not in this C library's headers: gone since 2.26, and C23's. */
+void cfree(void *p);
+void free_sized(void *p, size_t size);
+void free_aligned_sized(void *p, size_t align, size_t size);
+
+static ALWAYS_INLINE size_t at_least(size_t size)
+{
+	return size < real.min_size ? real.min_size : size;
+}
+
+static ALWAYS_INLINE void *obtained(void *p, size_t size, const struct frame_regs *from,
+				    enum session_trace_op op)
+{
+	struct thread_state *t;
+
+	if (unlikely(!p))
+		return NULL;
+	t = recorder_enter();
+	if (likely(t)) {
+		t->last_block = p;
+		record_alloc(t, p, size, from, op);
+		recorder_leave(t);
+	} else if (recorder_gate.gate.generation) {
+		recorder_loss(LOSS_REENTRANT, 1);
+	}
+	return p;
+}
+
+/* The recorder lets go of @p. */
+static ALWAYS_INLINE void releasing(void *p, enum session_trace_op op)
+{
+	struct thread_state *t = recorder_enter();
+
+	if (likely(t)) {
+		record_free(t, p, op);
+		recorder_leave(t);
+	} else {
+		record_free_nested(p);
+	}
+}
+
+EXPORT void *malloc(size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	if (unlikely(!real_ready()))
+		return early_alloc(16, size);
+	return obtained(real.malloc(at_least(size)), size, &from, TRACE_MALLOC);
+}
+
+EXPORT void free(void *p)
+{
+	if (!p || early_arena_owns(p))
+		return;
+	if (unlikely(!real_ready()))
+		return;
+	releasing(p, TRACE_FREE);
+	real.free(p);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+	size_t total;
+
+	if (unlikely(!real_ready()))
+		return __builtin_mul_overflow(n, size, &total) ? NULL : early_alloc(16, total);
+	/* An overflow is the real function's to refuse. */
+	if (__builtin_mul_overflow(n, size, &total) || total >= real.min_size)
+		return obtained(real.calloc(n, size), n * size, &from, TRACE_CALLOC);
+	return obtained(real.calloc(1, real.min_size), total, &from, TRACE_CALLOC);
+}
+
+/* A block of the early arena moves to the real allocator. */
+static void *leave_arena(void *p, size_t size)
+{
+	size_t old = early_size(p);
+	void *to = real_ready() ? real.malloc(at_least(size)) : early_alloc(16, size);
+
+	if (to)
+		memcpy(to, p, old < size ? old : size);
+	return to;
+}
+
+static ALWAYS_INLINE void *resize(void *p, size_t size, const struct frame_regs *from)
+{
+	struct thread_state *t;
+	uint32_t held;
+	void *to;
+
+	if (!p)
+		return obtained(real.realloc(NULL, at_least(size)), size, from, TRACE_REALLOC);
+	t = recorder_enter();
+	if (unlikely(!t)) {
+		record_free_nested(p);
+		return real.realloc(p, size ? at_least(size) : 0);
+	}
+	held = record_realloc_begin(p);
+	recorder_leave(t);	/* the real function may run the program's code (new_handler, hooks) */
+	to = real.realloc(p, size ? at_least(size) : 0);
+	if (!to && size) {
+		record_realloc_abort(held, p);
+		return NULL;
+	}
+	t = recorder_enter();
+	if (likely(t)) {
+		t->last_block = to;
+		record_realloc_commit(t, held, p, to, size, from);
+		recorder_leave(t);
+	}
+	return to;
+}
+
+EXPORT void *realloc(void *p, size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	if (unlikely(p && early_arena_owns(p)))
+		return obtained(leave_arena(p, size), size, &from, TRACE_REALLOC);
+	if (unlikely(!real_ready()))
+		return p ? NULL : early_alloc(16, size);
+	return resize(p, size, &from);
+}
+
+EXPORT void *reallocarray(void *p, size_t n, size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+	size_t total;
+
+	if (__builtin_mul_overflow(n, size, &total)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (unlikely(p && early_arena_owns(p)))
+		return obtained(leave_arena(p, total), total, &from, TRACE_REALLOC);
+	if (unlikely(!real_ready()))
+		return p ? NULL : early_alloc(16, total);
+	return resize(p, total, &from);
+}
+
+EXPORT void *memalign(size_t align, size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	if (unlikely(!real_ready() || !real.memalign))
+		return early_alloc(align, size);
+	return obtained(real.memalign(align, at_least(size)), size, &from, TRACE_MEMALIGN);
+}
+
+EXPORT void *aligned_alloc(size_t align, size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	if (unlikely(!real_ready() || !real.aligned_alloc))
+		return early_alloc(align, size);
+	return obtained(real.aligned_alloc(align, at_least(size)), size, &from, TRACE_ALIGNED_ALLOC);
+}
+
+EXPORT int posix_memalign(void **out, size_t align, size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+	int ret;
+
+	if (unlikely(!real_ready() || !real.posix_memalign)) {
+		*out = early_alloc(align, size);
+		return *out ? 0 : ENOMEM;
+	}
+	ret = real.posix_memalign(out, align, at_least(size));
+	if (!ret)
+		obtained(*out, size, &from, TRACE_POSIX_MEMALIGN);
+	return ret;
+}
+
+EXPORT void *valloc(size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	if (unlikely(!real_ready() || !real.valloc))
+		return early_alloc(4096, size);
+	return obtained(real.valloc(size), size, &from, TRACE_VALLOC);
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	if (unlikely(!real_ready() || !real.pvalloc))
+		return early_alloc(4096, size);
+	return obtained(real.pvalloc(size), size, &from, TRACE_PVALLOC);
+}
+
+EXPORT void cfree(void *p)
+{
+	if (!p || early_arena_owns(p) || !real_ready())
+		return;
+	releasing(p, TRACE_FREE);
+	if (real.cfree)
+		real.cfree(p);
+	else
+		real.free(p);
+}
+
+EXPORT void free_sized(void *p, size_t size)
+{
+	if (!p || early_arena_owns(p) || !real_ready())
+		return;
+	releasing(p, TRACE_FREE);
+	if (real.free_sized)
+		real.free_sized(p, at_least(size));
+	else
+		real.free(p);
+}
+
+EXPORT void free_aligned_sized(void *p, size_t align, size_t size)
+{
+	if (!p || early_arena_owns(p) || !real_ready())
+		return;
+	releasing(p, TRACE_FREE);
+	if (real.free_aligned_sized)
+		real.free_aligned_sized(p, align, at_least(size));
+	else
+		real.free(p);
+}
+
+EXPORT size_t malloc_usable_size(void *p)
+{
+	if (p && early_arena_owns(p))
+		return early_size(p);
+	return real_ready() && real.malloc_usable_size ? real.malloc_usable_size(p) : 0;
+}

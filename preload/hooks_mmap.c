@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hooks_mmap.c - mmap, munmap, mremap.
+ *
+ * What an allocator maps for itself is no event: its blocks are recorded one by
+ * one. (The C library's own calls don't come through here at all.)
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+
+#include "mmap_table.h"
+#include "real.h"
+#include "recorder.h"
+#include "sys.h"
+#include "trace_ring.h"
+
+static void *next_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
+{
+	if (real_ready() && real.mmap)
+		return real.mmap(addr, len, prot, flags, fd, off);
+	return sys_mmap(addr, len, prot, flags, fd, off);
+}
+
+static int next_munmap(void *addr, size_t len)
+{
+	return real_ready() && real.munmap ? real.munmap(addr, len) : sys_munmap(addr, len);
+}
+
+/* The thread's state when this call is to be recorded, else NULL. */
+static struct thread_state *enter(const struct frame_regs *from)
+{
+	if (!real_ready() || from->ip - real.allocator_start < real.allocator_end - real.allocator_start)
+		return NULL;
+	if (recorder_gate.gate.generation && !recorder.cfg.mmap)
+		return NULL;
+	return recorder_enter();
+}
+
+static void trace(enum session_trace_op op, const void *addr, size_t len, const void *old)
+{
+	if (recorder.cfg.trace)
+		trace_ring_add(op, (uintptr_t)addr, len, (uintptr_t)old);
+}
+
+static ALWAYS_INLINE void *map(void *addr, size_t len, int prot, int flags, int fd, off_t off,
+			       const struct frame_regs *from)
+{
+	struct thread_state *t = enter(from);
+	int err;
+	void *p;
+
+	if (!t)
+		return next_mmap(addr, len, prot, flags, fd, off);
+	mmap_table_lock();
+	p = next_mmap(addr, len, prot, flags, fd, off);
+	err = errno;
+	if (p != MAP_FAILED) {
+		trace(TRACE_MMAP, p, len, NULL);
+		mmap_table_add(t, (uintptr_t)p, len, from);
+	}
+	mmap_table_unlock();
+	recorder_leave(t);
+	errno = err;
+	return p;
+}
+
+EXPORT void *mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	return map(addr, len, prot, flags, fd, off, &from);
+}
+
+EXPORT void *mmap64(void *addr, size_t len, int prot, int flags, int fd, off_t off)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	return map(addr, len, prot, flags, fd, off, &from);
+}
+
+EXPORT int munmap(void *addr, size_t len)
+{
+	struct frame_regs from = HOOK_CALLER;
+	struct thread_state *t = enter(&from);
+	int ret, err;
+
+	if (!t)
+		return next_munmap(addr, len);
+	mmap_table_lock();
+	ret = next_munmap(addr, len);
+	err = errno;
+	if (!ret) {
+		trace(TRACE_MUNMAP, addr, len, NULL);
+		mmap_table_remove(t, (uintptr_t)addr, len);
+	}
+	mmap_table_unlock();
+	recorder_leave(t);
+	errno = err;
+	return ret;
+}
+
+EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
+{
+	struct frame_regs from = HOOK_CALLER;
+	struct thread_state *t;
+	void *to = NULL, *p;
+	va_list ap;
+	int err;
+
+	if (flags & MREMAP_FIXED) {
+		va_start(ap, flags);
+		to = va_arg(ap, void *);
+		va_end(ap);
+	}
+	t = enter(&from);
+	if (t)
+		mmap_table_lock();
+	p = real_ready() && real.mremap ? real.mremap(old, old_len, len, flags, to)
+					: sys_mremap(old, old_len, len, flags, to);
+	err = errno;
+	if (!t)
+		return p;
+	if (p != MAP_FAILED) {
+		trace(TRACE_MREMAP, p, len, old);
+		/* An old length of 0 makes a second mapping: the first one stays. */
+		if (old_len && !(flags & MREMAP_DONTUNMAP))
+			mmap_table_remove(t, (uintptr_t)old, old_len);
+		mmap_table_add(t, (uintptr_t)p, len, &from);
+	}
+	mmap_table_unlock();
+	recorder_leave(t);
+	errno = err;
+	return p;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+/*
+ * hooks_new.c - C++ operator new and delete.
+ *
+ * The C++ runtime's own operators call malloc and free, where the block is
+ * recorded: then these hooks only pass on, as a jump that leaves no frame of
+ * ours in the stack. Allocators that bring their own operators (jemalloc,
+ * tcmalloc, mimalloc) do not call malloc: then the block is recorded here.
+ *
+ * operator new may throw and may run a new_handler, so the thread is never
+ * marked busy around it. Mangled names: Itanium C++ ABI 5.1.
+ */
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "early_arena.h"
+#include "real.h"
+#include "recorder.h"
+
+typedef void *new_fn(size_t a, size_t b, const void *c);
+typedef void delete_fn(void *p, size_t a, size_t b, const void *c);
+
+/* One C++ operator: its symbol, and the definition behind ours. */
+struct cxx_op {
+	const char *name;
+	void *next;		/* NULL: not looked for yet */
+	bool via_malloc;	/* the C++ runtime's: malloc or free does the recording */
+};
+
+/* Behaves as operator new where no C++ runtime is to be found. */
+static void *new_by_malloc(size_t size, size_t b, const void *c)
+{
+	(void)b;
+	(void)c;
+	return malloc(size ? size : 1);
+}
+
+static void delete_by_free(void *p, size_t a, size_t b, const void *c)
+{
+	(void)a;
+	(void)b;
+	(void)c;
+	free(p);
+}
+
+/* A library loaded later with RTLD_LOCAL brings a C++ runtime that RTLD_NEXT doesn't see. */
+static void *find_next(const char *name)
+{
+	static const char *const runtimes[] = { "libstdc++.so.6", "libc++abi.so.1", "libc++.so.1" };
+	void *fn = real_symbol(name);
+
+	for (size_t i = 0; !fn && i < sizeof(runtimes) / sizeof(runtimes[0]); i++) {
+		void *lib = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
+
+		if (!lib)
+			continue;
+		fn = dlsym(lib, name);
+		dlclose(lib);
+	}
+	return fn;
+}
+
+static bool is_runtime(const void *fn)
+{
+	Dl_info info;
+
+	return dladdr(fn, &info) && info.dli_fname &&
+	       (strstr(info.dli_fname, "libstdc++") || strstr(info.dli_fname, "libc++"));
+}
+
+static COLD void resolve(struct cxx_op *op, void *fallback)
+{
+	void *fn = find_next(op->name);
+
+	op->via_malloc = !fn || is_runtime(fn);
+	__atomic_store_n(&op->next, fn ? fn : fallback, __ATOMIC_RELEASE);
+}
+
+static ALWAYS_INLINE void *next_of(struct cxx_op *op, void *fallback)
+{
+	if (unlikely(!__atomic_load_n(&op->next, __ATOMIC_ACQUIRE)))
+		resolve(op, fallback);
+	return op->next;
+}
+
+static COLD void record_new_block(void *p, size_t size, const struct frame_regs *from)
+{
+	struct thread_state *t = recorder_enter();
+
+	if (!t)
+		return;
+	/* An operator that calls malloc after all: its block is recorded. */
+	if (t->last_block != p) {
+		t->last_block = p;
+		record_alloc(t, p, size, from, TRACE_NEW);
+	}
+	recorder_leave(t);
+}
+
+static ALWAYS_INLINE size_t request(size_t size)
+{
+	return size < real.min_size ? real.min_size : size;
+}
+
+#define DEFINE_NEW(symbol, params, forward)                                                        \
+	static struct cxx_op op_##symbol = { .name = #symbol };                                    \
+	EXPORT void *symbol params;                                                                \
+	EXPORT void *symbol params                                                                 \
+	{                                                                                          \
+		struct frame_regs from = HOOK_CALLER;                                              \
+		new_fn *next = (new_fn *)next_of(&op_##symbol, (void *)new_by_malloc);             \
+		size_t asked;                                                                      \
+		void *p;                                                                           \
+                                                                                                   \
+		if (likely(op_##symbol.via_malloc))                                                \
+			return next forward;                                                       \
+		asked = size;                                                                      \
+		size = request(size);                                                              \
+		p = next forward;                                                                  \
+		if (p)                                                                             \
+			record_new_block(p, asked, &from);                                         \
+		return p;                                                                          \
+	}
+
+#define DEFINE_DELETE(symbol, params, forward)                                                     \
+	static struct cxx_op op_##symbol = { .name = #symbol };                                    \
+	EXPORT void symbol params;                                                                 \
+	EXPORT void symbol params                                                                  \
+	{                                                                                          \
+		delete_fn *next = (delete_fn *)next_of(&op_##symbol, (void *)delete_by_free);      \
+                                                                                                   \
+		if (early_arena_owns(p))                                                           \
+			return;                                                                    \
+		if (unlikely(!op_##symbol.via_malloc))                                             \
+			record_deleted(p);                                                         \
+		next forward;                                                                      \
+	}
+
+static COLD void record_deleted(void *p)
+{
+	struct thread_state *t;
+
+	if (!p)
+		return;
+	t = recorder_enter();
+	if (t) {
+		record_free(t, p, TRACE_DELETE);
+		recorder_leave(t);
+	} else {
+		record_free_nested(p);
+	}
+}
+
+DEFINE_NEW(_Znwm, (size_t size), (size, 0, NULL))
+DEFINE_NEW(_Znam, (size_t size), (size, 0, NULL))
+DEFINE_NEW(_ZnwmRKSt9nothrow_t, (size_t size, size_t tag), (size, tag, NULL))
+DEFINE_NEW(_ZnamRKSt9nothrow_t, (size_t size, size_t tag), (size, tag, NULL))
+DEFINE_NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), (size, align, NULL))
+DEFINE_NEW(_ZnamSt11align_val_t, (size_t size, size_t align), (size, align, NULL))
+DEFINE_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag),
+	   (size, align, tag))
+DEFINE_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag),
+	   (size, align, tag))
+
+DEFINE_DELETE(_ZdlPv, (void *p), (p, 0, 0, NULL))
+DEFINE_DELETE(_ZdaPv, (void *p), (p, 0, 0, NULL))
+DEFINE_DELETE(_ZdlPvRKSt9nothrow_t, (void *p, size_t tag), (p, tag, 0, NULL))
+DEFINE_DELETE(_ZdaPvRKSt9nothrow_t, (void *p, size_t tag), (p, tag, 0, NULL))
+DEFINE_DELETE(_ZdlPvSt11align_val_t, (void *p, size_t align), (p, align, 0, NULL))
+DEFINE_DELETE(_ZdaPvSt11align_val_t, (void *p, size_t align), (p, align, 0, NULL))
+DEFINE_DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, const void *tag),
+	      (p, align, (size_t)tag, NULL))
+DEFINE_DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t align, const void *tag),
+	      (p, align, (size_t)tag, NULL))
+/* Sized forms: the size passed on is the one the allocator was asked for. */
+DEFINE_DELETE(_ZdlPvm, (void *p, size_t size), (p, request(size), 0, NULL))
+DEFINE_DELETE(_ZdaPvm, (void *p, size_t size), (p, request(size), 0, NULL))
+DEFINE_DELETE(_ZdlPvmSt11align_val_t, (void *p, size_t size, size_t align),
+	      (p, request(size), align, NULL))
+DEFINE_DELETE(_ZdaPvmSt11align_val_t, (void *p, size_t size, size_t align),
+	      (p, request(size), align, NULL))

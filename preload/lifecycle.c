@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+/* lifecycle.c - see lifecycle.h. */
+#include "lifecycle.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "exit_report.h"
+#include "fork_child.h"
+#include "live_table.h"
+#include "modules.h"
+#include "real.h"
+#include "recipes.h"
+#include "recorder.h"
+#include "session_open.h"
+#include "stack_table.h"
+#include "sys.h"
+#include "trace_ring.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+
+enum phase { NEW, STARTING, LIVE, OFF };
+
+static atomic_int phase;
+static uint32_t generations;
+static bool wiped_by_kernel;
+
+/* glibc's at_quick_exit is not in the shared library; this is what it calls. */
+extern int __cxa_at_quick_exit(void (*fn)(void *), void *dso);
+
+static void complain(const char *line)
+{
+	exit_report_say(line);
+}
+
+static void at_exit(int status, void *arg)
+{
+	(void)arg;
+	lifecycle_end(SESSION_END_EXIT, status);
+}
+
+static void at_quick_exit_hook(void *arg)
+{
+	(void)arg;
+	lifecycle_end(SESSION_END_QEXIT, 0);
+}
+
+static void forked(void)
+{
+	/* Where the kernel could not wipe the page. A raw clone() goes unnoticed there. */
+	recorder_gate.gate.generation = 0;
+}
+
+/*
+ * Registered while constructors run, so before the loader's own handler: on_exit
+ * handlers run last first, which puts this one behind every destructor of every
+ * library. (atexit would tie it to this library's own unloading.)
+ */
+static void watch_exit_and_fork(void)
+{
+	on_exit(at_exit, NULL);
+	__cxa_at_quick_exit(at_quick_exit_hook, NULL);
+	wiped_by_kernel = sys_madvise(&recorder_gate, sizeof(recorder_gate), MADV_WIPEONFORK) == 0;
+	if (!wiped_by_kernel)
+		pthread_atfork(NULL, NULL, forked);
+}
+
+static int prepare_tables(void)
+{
+	int ret;
+
+	clock_init();
+	stack_capture_init();
+	ret = live_init();
+	if (!ret)
+		ret = recipes_init();
+	if (!ret)
+		ret = threads_init();
+	return ret;
+}
+
+static void use_sections(void)
+{
+	recorder.hdr = recorder.shm.hdr;
+	recorder.records = (void *)recorder.shm.sect[SECT_RECORDS].base;
+	recorder.sites = (void *)recorder.shm.sect[SECT_SITES].base;
+	recorder.stacks = (void *)recorder.shm.sect[SECT_STACKS].base;
+}
+
+static void open_gate(void)
+{
+	clock_update(&recorder.hdr->clock);
+	__atomic_store_n(&recorder.hdr->state, SESSION_LIVE, __ATOMIC_RELEASE);
+	__atomic_store_n(&recorder_gate.gate.generation, ++generations, __ATOMIC_RELEASE);
+}
+
+static int start_session(void)
+{
+	int ret = session_open(&recorder.shm, &recorder.cfg, &recorder.temporary);
+
+	if (ret)
+		return ret;
+	use_sections();
+	clock_start(&recorder.hdr->clock);
+	recorder.tick0 = recorder.hdr->clock.tick0;
+	recorder.depth = recorder.cfg.depth;
+	recorder.mean_flags = recorder.cfg.sampling == SAMPLE_ALL ? 0 : 1ull << REC_MEAN_SHIFT;
+	session_identify(&recorder.cfg);
+	ret = stack_table_init();
+	if (!ret)
+		ret = modules_init();
+	if (!ret && recorder.cfg.trace)
+		ret = trace_ring_init();
+	if (ret) {
+		shm_remove(&recorder.shm);
+		shm_unmap(&recorder.shm);
+		recorder.hdr = NULL;
+	}
+	return ret;
+}
+
+static bool give_up(int err)
+{
+	char line[200];
+
+	snprintf(line, sizeof(line), "libleak: pid %d is not recorded: no room for a session: %s%s\n",
+		 getpid(), strerrordesc_np(-err) ? strerrordesc_np(-err) : "unknown error",
+		 err == -EFBIG ? " (ulimit -f, ulimit -v)" : "");
+	complain(line);
+	atomic_store(&phase, OFF);
+	return false;
+}
+
+static bool start_process(void)
+{
+	const char *text = secure_getenv("LIBLEAK");
+	int ret;
+
+	config_defaults(&recorder.cfg);
+	exit_report_init();
+	if (text)
+		config_parse(&recorder.cfg, text, complain);
+	if (!recorder.cfg.follow)
+		exit_report_clean_environment();
+	ret = prepare_tables();
+	if (!ret)
+		ret = start_session();
+	if (ret)
+		return give_up(ret);
+	watch_exit_and_fork();
+	open_gate();
+	atomic_store(&phase, LIVE);
+	return true;
+}
+
+/* A forked child, at its first event. */
+static bool start_child(void)
+{
+	int ret;
+
+	if (!recorder.cfg.follow) {
+		atomic_store(&phase, OFF);
+		return false;
+	}
+	ret = fork_child_session();
+	if (ret)
+		return give_up(ret);
+	use_sections();
+	open_gate();
+	atomic_store(&phase, LIVE);
+	return true;
+}
+
+bool lifecycle_start(void)
+{
+	int was = atomic_load(&phase), err = errno;
+	bool on;
+
+	if (was != NEW && was != LIVE)
+		return false;
+	/* Before the C library is set up there is nothing to read settings from. */
+	if (was == NEW && (!environ || !real_ready()))
+		return false;
+	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
+		return false;
+	on = was == NEW ? start_process() : start_child();
+	errno = err;
+	return on;
+}
+
+void lifecycle_end(enum session_end reason, int status)
+{
+	struct session_header *h = recorder.hdr;
+	int was = LIVE;
+
+	/*
+	 * In a vfork child everything, the session included, is the parent's. A
+	 * forked child that never allocated has no session of its own.
+	 */
+	if (!h || atomic_load(&phase) != LIVE || h->pid != (uint32_t)syscall(SYS_getpid) ||
+	    !recorder_gate.gate.generation)
+		return;
+	if (!atomic_compare_exchange_strong(&phase, &was, OFF))
+		return;
+	__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
+	clock_update(&h->clock);
+	h->end_tick = clock_tick() - recorder.tick0;
+	h->end_reason = reason;
+	h->exit_status = status;
+	__atomic_store_n(&h->state, SESSION_ENDED, __ATOMIC_RELEASE);
+	shm_trim(&recorder.shm);
+	exit_report_run();
+}
+
+/* So that a program that never allocates has a session, too. */
+__attribute__((constructor)) static void on_load(void)
+{
+	if (!recorder_gate.gate.generation)
+		lifecycle_start();
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+/*
+ * live_table.h - the live allocations: from an address to its record.
+ *
+ * An address-indexed shadow in two levels: one u32 record index per 32 bytes of
+ * address space, in leaves of 64 MiB each, private and touched lazily. No lock:
+ * between malloc's return and free an address belongs to one caller, and so do
+ * its shadow slot and its record. The records themselves are in the session
+ * (SECT_RECORDS); they carry the address, so a reader needs no shadow.
+ *
+ * Two live blocks must not share 32 bytes: glibc's smallest block is 32 bytes
+ * apart from the next; for other allocators hooks round small requests up.
+ */
+#ifndef PRELOAD_LIVE_TABLE_H
+#define PRELOAD_LIVE_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compiler.h"
+
+#define GRANULE_SHIFT	5
+#define LEAF_SHIFT	26
+#define ADDRESS_BITS	47
+#define LEAF_SLOTS	(1u << (LEAF_SHIFT - GRANULE_SHIFT))
+#define ROOT_SLOTS	(1u << (ADDRESS_BITS - LEAF_SHIFT))
+
+extern uint32_t **live_root __attribute__((visibility("hidden")));
+
+/* 0 or -ENOMEM. Once. */
+int live_init(void);
+
+/* The leaf for @addr, made when missing. NULL: no memory. */
+COLD uint32_t *live_make_leaf(uintptr_t addr);
+
+/* The shadow slot of @addr, or NULL when nothing near it was ever recorded. */
+static ALWAYS_INLINE uint32_t *live_slot(uintptr_t addr)
+{
+	uint32_t *leaf;
+
+	if (unlikely(addr >> ADDRESS_BITS))
+		return NULL;
+	leaf = __atomic_load_n(&live_root[addr >> LEAF_SHIFT], __ATOMIC_ACQUIRE);
+	return leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
+}
+
+/* The same, made when missing. NULL: no memory, or no user address. */
+static ALWAYS_INLINE uint32_t *live_slot_make(uintptr_t addr)
+{
+	uint32_t *slot = live_slot(addr);
+
+	if (unlikely(!slot) && !(addr >> ADDRESS_BITS)) {
+		uint32_t *leaf = live_make_leaf(addr);
+
+		slot = leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
+	}
+	return slot;
+}
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+/*
+ * live_view.h - what memleak prints on standard output while it watches, and at
+ * the end: through the report library, one block per process.
+ *
+ * Once standard output has failed (the reader of a pipe is gone) nothing more is
+ * printed. Belongs to one thread.
+ */
+#ifndef PRELOAD_LIVE_VIEW_H
+#define PRELOAD_LIVE_VIEW_H
+
+#include <stdbool.h>
+
+#include "preload/follow.h"
+#include "preload/settings.h"
+
+struct live_view;
+
+/* The settings are kept, not copied. 0 or -errno. */
+int live_view_new(const struct settings *settings, struct live_view **out);
+void live_view_free(struct live_view *view);	/* NULL is allowed */
+
+/* The line that tells a process is traced now, for each new one. */
+void live_view_announce(struct live_view *view, struct follow *follow);
+
+/* Prints the traced calls. True: there are more to print at once. */
+bool live_view_trace(struct live_view *view, struct follow *follow);
+
+/*
+ * What is outstanding now. A process that has ended since is shown a last time,
+ * whole, and its session closed. False: there was no session to report on yet.
+ */
+bool live_view_interval(struct live_view *view, struct follow *follow);
+
+/*
+ * The report at the end of the watching: as text, and as JSON where the settings
+ * want it. 0 or -errno of the JSON file.
+ */
+int live_view_final(struct live_view *view, struct follow *follow);
+
+#endif

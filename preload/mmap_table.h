@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+/*
+ * mmap_table.h - regions mapped with mmap: from an address range to records.
+ *
+ * A sorted array under one lock: these calls enter the kernel, which takes a
+ * lock of its own on the address space, so ours costs nothing that matters. The
+ * lock is held across the real call, so that the table changes in the same
+ * order as the address space. Regions can be cut and split by munmap and by
+ * MAP_FIXED; a part keeps the stack and time of the whole.
+ *
+ * Sizes are recorded in 4 KiB pages (REC_MMAP).
+ */
+#ifndef PRELOAD_MMAP_TABLE_H
+#define PRELOAD_MMAP_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "recorder.h"
+
+void mmap_table_lock(void);
+void mmap_table_unlock(void);
+
+/* [addr, addr + len) was mapped anew: what was recorded there ends. Under the lock. */
+void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
+		    const struct frame_regs *from);
+
+/* [addr, addr + len) is no longer what it was. Under the lock. */
+void mmap_table_remove(struct thread_state *t, uintptr_t addr, size_t len);
+
+void mmap_table_after_fork(void);
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/* real.c - see real.h. */
+#include "real.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdatomic.h>
+#include <string.h>
+
+struct real_functions real;
+
+static atomic_int resolving;
+
+/* RTLD_NEXT looks behind the object that calls dlsym, which is this one. */
+void *real_symbol(const char *name)
+{
+	return dlsym(RTLD_NEXT, name);
+}
+
+#define RESOLVE(member, name) (*(void **)&real.member = real_symbol(name))
+
+struct containing {
+	uintptr_t addr, start, end;
+	bool libc;
+};
+
+static int find_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct containing *c = arg;
+	uintptr_t start = UINTPTR_MAX, end = 0;
+
+	(void)size;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		uintptr_t at = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
+		if (info->dlpi_phdr[i].p_type != PT_LOAD)
+			continue;
+		if (at < start)
+			start = at;
+		if (at + info->dlpi_phdr[i].p_memsz > end)
+			end = at + info->dlpi_phdr[i].p_memsz;
+	}
+	if (c->addr < start || c->addr >= end)
+		return 0;
+	c->start = start;
+	c->end = end;
+	c->libc = strstr(info->dlpi_name, "/libc.so") || strstr(info->dlpi_name, "/libc-2.") ||
+		  strstr(info->dlpi_name, "/ld-musl");
+	return 1;
+}
+
+/* Other allocators have classes of 8 and 24 bytes; 32 keeps every block 32 bytes from the next. */
+static void find_allocator(void)
+{
+	struct containing c = { .addr = (uintptr_t)real.malloc };
+
+	real.min_size = 0;
+	if (!dl_iterate_phdr(find_object, &c) || c.libc)
+		return;
+	real.allocator_start = c.start;
+	real.allocator_end = c.end;
+	real.min_size = 32;
+}
+
+bool real_resolve(void)
+{
+	int idle = 0;
+
+	if (!atomic_compare_exchange_strong(&resolving, &idle, 1))
+		return __atomic_load_n(&real.ready, __ATOMIC_ACQUIRE);
+	RESOLVE(free, "free");
+	RESOLVE(calloc, "calloc");
+	RESOLVE(realloc, "realloc");
+	RESOLVE(reallocarray, "reallocarray");
+	RESOLVE(memalign, "memalign");
+	RESOLVE(aligned_alloc, "aligned_alloc");
+	RESOLVE(posix_memalign, "posix_memalign");
+	RESOLVE(valloc, "valloc");
+	RESOLVE(pvalloc, "pvalloc");
+	RESOLVE(cfree, "cfree");
+	RESOLVE(free_sized, "free_sized");
+	RESOLVE(free_aligned_sized, "free_aligned_sized");
+	RESOLVE(malloc_usable_size, "malloc_usable_size");
+	RESOLVE(mmap, "mmap");
+	RESOLVE(munmap, "munmap");
+	RESOLVE(mremap, "mremap");
+	RESOLVE(dlclose, "dlclose");
+	RESOLVE(exit_now, "_exit");
+	RESOLVE(malloc, "malloc");
+	if (!real.malloc || !real.free || !real.calloc || !real.realloc)
+		return false;
+	find_allocator();
+	__atomic_store_n(&real.ready, true, __ATOMIC_RELEASE);
+	return true;
+}

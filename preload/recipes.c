@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+/* recipes.c - see recipes.h. */
+#include "recipes.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+
+#include "cfi.h"
+#include "sys.h"
+
+#define TABLE_BYTES ((size_t)RECIPE_BUCKETS * RECIPE_WAYS * sizeof(uint64_t))
+
+static_assert((1ull << (48 - RECIPE_TAG_BITS)) == RECIPE_BUCKETS, "bucket bits");
+static_assert(RECIPE_TAG_BITS + RECIPE_BITS == 64, "a word holds tag and recipe");
+
+uint64_t *recipe_table;
+
+int recipes_init(void)
+{
+	if (!recipe_table)
+		recipe_table = sys_reserve(TABLE_BYTES);
+	return recipe_table ? 0 : -ENOMEM;
+}
+
+void recipes_flush(void)
+{
+	/* Dropping the pages zeroes each word at once for every reader. */
+	sys_madvise(recipe_table, TABLE_BYTES, MADV_DONTNEED);
+}
+
+static recipe_t pack_kind(enum recipe_kind kind)
+{
+	return (recipe_t)kind << 29;
+}
+
+static recipe_t pack(const struct cfi_rule *rule)
+{
+	int32_t cfa = rule->cfa_off / 8;
+	int32_t below = -rule->bp_off / 8;
+
+	if (rule->kind == CFI_END)
+		return pack_kind(RECIPE_END);
+	if (rule->kind != CFI_STEP || rule->cfa_off % 8 || rule->bp_off % 8 || cfa < -0x4000 ||
+	    cfa > 0x3fff || below > 0x7ff)
+		return pack_kind(RECIPE_COMPLEX);
+	return pack_kind(RECIPE_STEP) | (recipe_t)rule->base << 27 | (recipe_t)rule->bp_at_bp << 26 |
+	       ((recipe_t)cfa & 0x7fff) << 11 | (recipe_t)below;
+}
+
+static void remember(uint64_t key, recipe_t r)
+{
+	uint64_t *bucket = recipe_table + (key >> RECIPE_TAG_BITS) * RECIPE_WAYS;
+	uint64_t word = key << RECIPE_BITS | r;
+	uint64_t empty = 0;
+
+	for (int i = 0; i < RECIPE_WAYS; i++, empty = 0)
+		if (__atomic_compare_exchange_n(&bucket[i], &empty, word, 0, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			return;
+	__atomic_store_n(&bucket[key % RECIPE_WAYS], word, __ATOMIC_RELAXED);
+}
+
+recipe_t recipe_make(uintptr_t ip)
+{
+	/* ip - 1: a call may be the last instruction of its function */
+	struct cfi_rule rule = cfi_lookup(ip - 1);
+	recipe_t r = pack(&rule);
+
+	remember(recipe_key(ip), r);
+	return r;
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+/*
+ * recipes.h - how to step out of a frame, by its return address: a lock-free
+ * cache of cfi.h's rules.
+ *
+ * A recipe and the address it belongs to share one 8-byte word, so that a
+ * reader never sees half of an update and no lock is needed: a 48-bit address
+ * is multiplied by an odd constant (a bijection), 15 bits of the product select
+ * a bucket of one cache line and the other 33 are kept as the tag; 31 bits are
+ * left for the rule.
+ */
+#ifndef PRELOAD_RECIPES_H
+#define PRELOAD_RECIPES_H
+
+#include <stdint.h>
+
+#include "compiler.h"
+
+/* 31 bits: kind 2 | base 2 | bp_at_bp 1 | cfa_off / 8 signed 15 | -bp_off / 8 11 */
+typedef uint32_t recipe_t;
+
+enum recipe_kind { RECIPE_STEP = 1, RECIPE_END = 2, RECIPE_COMPLEX = 3 };
+
+#define RECIPE_WAYS	8
+#define RECIPE_BUCKETS	(1u << 15)
+#define RECIPE_TAG_BITS	33
+#define RECIPE_BITS	31
+
+extern uint64_t *recipe_table __attribute__((visibility("hidden")));
+
+/* 0 or -ENOMEM. Once, before the first look-up. */
+int recipes_init(void);
+
+/* Forgets all: code was unloaded. Any thread, any time. */
+void recipes_flush(void);
+
+/* First sight of @ip: asks cfi.h and remembers. */
+COLD recipe_t recipe_make(uintptr_t ip);
+
+static ALWAYS_INLINE uint64_t recipe_key(uintptr_t ip)
+{
+	return (ip * 0x9e3779b97f4a7c15ull) & ((1ull << 48) - 1);
+}
+
+static ALWAYS_INLINE recipe_t recipe_for(uintptr_t ip)
+{
+	uint64_t key = recipe_key(ip);
+	const uint64_t *bucket = recipe_table + (key >> RECIPE_TAG_BITS) * RECIPE_WAYS;
+	uint64_t tag = key << RECIPE_BITS;
+
+	for (int i = 0; i < RECIPE_WAYS; i++) {
+		uint64_t word = __atomic_load_n(&bucket[i], __ATOMIC_RELAXED);
+
+		if ((word ^ tag) < (1ull << RECIPE_BITS) && word)
+			return (recipe_t)(word & ((1ull << RECIPE_BITS) - 1));
+		if (!word)
+			break;
+	}
+	return recipe_make(ip);
+}
+
+static ALWAYS_INLINE unsigned int recipe_kind(recipe_t r)
+{
+	return r >> 29;
+}
+
+static ALWAYS_INLINE unsigned int recipe_base(recipe_t r)
+{
+	return (r >> 27) & 3;
+}
+
+static ALWAYS_INLINE unsigned int recipe_bp_at_bp(recipe_t r)
+{
+	return (r >> 26) & 1;
+}
+
+static ALWAYS_INLINE int64_t recipe_cfa_off(recipe_t r)
+{
+	return ((int64_t)((uint64_t)r << 38) >> 49) * 8;
+}
+
+/* How far below the CFA the caller's rbp is saved; 0: it is unchanged. */
+static ALWAYS_INLINE uint64_t recipe_bp_below(recipe_t r)
+{
+	return (uint64_t)(r & 0x7ff) * 8;
+}
+
+#endif

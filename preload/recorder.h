@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+/*
+ * recorder.h - the state of libleak.so that all threads share, and what hooks
+ * call to record an event.
+ *
+ * Model. A hook asks recorder_enter() for the thread's state. NULL means "not
+ * now": recording is off, this process has no session, or the thread is inside
+ * the recorder already (signal handler, libunwind's own allocations); the hook
+ * then just calls the real function. Otherwise the thread is marked busy until
+ * recorder_leave().
+ *
+ * gate.generation says whether recording is on. It lies on a page of its own
+ * that the kernel zeroes in a forked child (MADV_WIPEONFORK), so any fork,
+ * however made, is noticed at the child's first event, at the price of the load
+ * that is needed anyway. Generation 0: off, or not started, or just forked.
+ */
+#ifndef PRELOAD_RECORDER_H
+#define PRELOAD_RECORDER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/session_format.h"
+#include "compiler.h"
+#include "config.h"
+#include "lock.h"
+#include "shm.h"
+#include "thread_state.h"
+
+struct gate {
+	uint32_t generation;	/* threads with the same generation may record */
+	uint32_t flushes;	/* counts unloads: kept stacks of another count are void */
+};
+
+struct recorder {
+	struct shm shm;
+	struct session_header *hdr;
+	struct session_record *records;
+	struct session_stack *stacks;
+	struct session_site *sites;
+	uint64_t tick0;
+	struct config cfg;
+	uint32_t depth;
+	uint64_t mean_flags;		/* REC_MEAN bits of new records */
+	bool temporary;			/* the session goes away after the exit report */
+	struct lock grow;		/* sections, stack table, free batches; see ARCHITECTURE.md */
+	uint32_t free_batches;		/* first record of the first batch given back, 0: none */
+};
+
+extern union gate_page {
+	struct gate gate;
+	char page[4096];
+} recorder_gate __attribute__((visibility("hidden")));
+
+extern struct recorder recorder __attribute__((visibility("hidden")));
+
+/* What a hook knows about its caller. */
+#define HOOK_CALLER                                                                                \
+	((struct frame_regs){ .ip = (uintptr_t)__builtin_return_address(0),                        \
+			      .sp = (uintptr_t)__builtin_frame_address(0) + 16,                    \
+			      .bp = *(uintptr_t *)__builtin_frame_address(0) })
+
+/* Everything that recorder_enter() cannot decide inline. */
+COLD struct thread_state *recorder_enter_slow(struct thread_state *t);
+
+static ALWAYS_INLINE struct thread_state *recorder_enter(void)
+{
+	struct thread_state *t = thread_self;
+
+	if (unlikely(!t || t->busy || t->generation != recorder_gate.gate.generation))
+		return recorder_enter_slow(t);
+	t->busy = 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	return t;
+}
+
+static ALWAYS_INLINE void recorder_leave(struct thread_state *t)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(t->borrowed))
+		thread_give_back(t);
+	else
+		t->busy = 0;
+}
+
+/* Counts a loss. Any context. */
+static inline void recorder_loss(enum session_loss cause, uint64_t n)
+{
+	struct session_header *h = recorder.hdr;
+
+	if (h)
+		__atomic_fetch_add(&h->loss[cause], n, __ATOMIC_RELAXED);
+}
+
+/*
+ * A block of @size bytes at @p was allocated. @from describes the caller of the
+ * hook. Between recorder_enter() and recorder_leave().
+ */
+void record_alloc(struct thread_state *t, const void *p, size_t size, const struct frame_regs *from,
+		  enum session_trace_op op);
+
+/* The block at @p is about to be freed; unknown blocks are no event. */
+void record_free(struct thread_state *t, const void *p, enum session_trace_op op);
+
+/*
+ * The same without a thread state (a signal handler interrupted the recorder):
+ * puts the table right, and gives up the record's place.
+ */
+void record_free_nested(const void *p);
+
+/*
+ * realloc as reserve - call - commit: detach before the real call (another
+ * thread may get the address the moment it is released), then commit with the
+ * result, or put back when it failed. The value is opaque; 0: was not recorded.
+ */
+uint32_t record_realloc_begin(const void *p);
+void record_realloc_commit(struct thread_state *t, uint32_t held, const void *old, const void *p,
+			   size_t size, const struct frame_regs *from);
+void record_realloc_abort(uint32_t held, const void *p);
+
+/* Parts of the above, for the mmap table. */
+uint32_t record_stack(struct thread_state *t, const struct frame_regs *from);
+uint32_t record_new(struct thread_state *t, uintptr_t addr, uint64_t size, uint32_t stack,
+		    uint64_t flags);
+void record_end(struct thread_state *t, uint32_t index);
+void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, bool sampled);
+void record_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t since,
+		       bool sampled);
+
+#endif

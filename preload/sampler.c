@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+/* sampler.c - see sampler.h. */
+#include "sampler.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "../common/session_format.h"
+#include "clock.h"
+
+/* xorshift64* (Vigna, "An experimental exploration of Marsaglia's xorshift generators", 2016). */
+static uint64_t next_random(struct thread_state *t)
+{
+	t->rng ^= t->rng >> 12;
+	t->rng ^= t->rng << 25;
+	t->rng ^= t->rng >> 27;
+	return t->rng * 0x2545f4914f6cdd1dull;
+}
+
+/*
+ * Natural logarithm and exponential to about 1e-12, without libm, which the
+ * program may not have loaded: ln by 2 artanh((m-1)/(m+1)) of the mantissa, exp by
+ * its series after halving the argument.
+ */
+static double ln(double x)
+{
+	uint64_t bits;
+	double m, z, z2, sum = 0;
+	int e;
+
+	memcpy(&bits, &x, sizeof(bits));
+	e = (int)(bits >> 52) - 1023;
+	bits = (bits & ((1ull << 52) - 1)) | 1023ull << 52;
+	memcpy(&m, &bits, sizeof(m));
+	z = (m - 1) / (m + 1);
+	z2 = z * z;
+	for (int k = 25; k >= 1; k -= 2)
+		sum = sum * z2 + 1.0 / k;
+	return 2 * z * sum + e * 0.69314718055994530942;
+}
+
+/* 1 - exp(-x) for x > 0, without cancellation for small x. */
+static double one_minus_exp(double x)
+{
+	double y = x, term, sum;
+	int halvings = 0;
+
+	if (x > 40)
+		return 1;
+	for (; y > 0.5; y /= 2)
+		halvings++;
+	term = sum = y;
+	for (int k = 2; k < 18; k++) {
+		term *= -y / k;
+		sum += term;
+	}
+	/* 1 - e^-2y = q (2 - q) with q = 1 - e^-y */
+	for (; halvings; halvings--)
+		sum *= 2 - sum;
+	return sum;
+}
+
+void sampler_redraw(struct thread_state *t, uint8_t kind, uint64_t mean)
+{
+	/* (0, 1]: never the logarithm of zero */
+	double u = (double)((next_random(t) >> 11) + 1) * 0x1p-53;
+	double gap = -ln(u);
+
+	if (kind == SAMPLE_COUNT)
+		gap /= -ln(1.0 - 1.0 / (double)mean);
+	else
+		gap *= (double)mean;
+	t->countdown = gap < 0x1p62 ? (int64_t)gap : INT64_MAX / 2;
+}
+
+void sampler_start(struct thread_state *t, uint8_t kind, uint64_t mean)
+{
+	if (getrandom(&t->rng, sizeof(t->rng), GRND_NONBLOCK) != sizeof(t->rng))
+		t->rng = clock_tick() * 0x9e3779b97f4a7c15ull ^ (uintptr_t)t;
+	t->rng |= 1;
+	if (kind != SAMPLE_ALL)
+		sampler_redraw(t, kind, mean);
+}
+
+double sampler_weight(uint8_t kind, uint64_t mean, size_t size)
+{
+	if (kind == SAMPLE_COUNT)
+		return (double)mean;
+	if (kind == SAMPLE_BYTES)
+		return 1.0 / one_minus_exp((double)(size + !size) / (double)mean);
+	return 1.0;
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+/*
+ * settings.h - memleak's command line, and what it means for the recording.
+ */
+#ifndef PRELOAD_SETTINGS_H
+#define PRELOAD_SETTINGS_H
+
+#include <linux/limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum settings_action {
+	SETTINGS_RUN,		/* launch argv */
+	SETTINGS_ATTACH,	/* attach to the pids */
+	SETTINGS_KERNEL,	/* neither a program nor a process named */
+	SETTINGS_EXIT,		/* --help or --version: done */
+};
+
+struct settings {
+	enum settings_action action;
+	char *const *argv;	/* the program and its arguments, NULL at the end */
+	pid_t *pids;
+	size_t pid_count;
+
+	uint64_t interval_ns;
+	bool interval_given;
+	uint64_t count;		/* interval reports; 0: without limit */
+	uint64_t older_ns;
+	unsigned int top;	/* 0: all */
+	bool trace, show_allocs, combined_only, no_follow;
+
+	uint64_t sample_rate;	/* one in so many allocations; 0: not asked for */
+	uint64_t sample_bytes;	/* mean distance; 0: not asked for */
+	uint64_t min_size, max_size;	/* bytes; 0: no limit */
+	unsigned int depth;	/* 0: the library's default */
+	const char *object;
+	const char *output;	/* NULL: sessions are not kept */
+	const char *json;	/* "-": standard output; NULL: none */
+
+	char **words;		/* owner of argv when it was split from -c */
+};
+
+/* Fills *s from the command line. 0 or the status for exit(), after having said why. */
+int settings_parse(struct settings *s, int argc, char **argv);
+void settings_free(struct settings *s);
+
+/*
+ * The LIBLEAK settings for sessions named `pattern`; for free(). NULL: no memory.
+ */
+char *settings_recording(const struct settings *s, const char *pattern);
+
+/*
+ * --output as an absolute pattern that libleak.so can take: in a directory that
+ * exists and can be written to. 0 or the status for exit(), after having said why.
+ */
+int settings_output_pattern(const struct settings *s, char pattern[PATH_MAX]);
+
+#endif

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+/* shm.c - see shm.h. */
+#include "shm.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "sys.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define MIN_SESSION	(256u << 10)
+#define MIN_EXTENT	(16u << 10)
+#define MAX_EXTENT	(64u << 20)
+
+static const uint32_t entry_sizes[SECT_MAX] = {
+	[SECT_STRINGS] = 1,
+	[SECT_MODULES] = sizeof(struct session_module),
+	[SECT_FRAMES] = sizeof(uint64_t),
+	[SECT_STACKS] = sizeof(struct session_stack),
+	[SECT_RECORDS] = sizeof(struct session_record),
+	[SECT_SITES] = sizeof(struct session_site),
+	[SECT_THREADS] = sizeof(struct session_thread),
+	[SECT_TRACE] = sizeof(struct session_trace_event),
+	[SECT_TIMELINE] = sizeof(struct session_point),
+	[SECT_TIMES] = sizeof(uint64_t),
+};
+
+/* Address space of a section, as a share of the file's size. */
+static uint64_t section_share(int id, uint64_t max_bytes)
+{
+	switch (id) {
+	case SECT_RECORDS:
+		return max_bytes / 2;
+	case SECT_FRAMES:
+	case SECT_SITES:
+		return max_bytes / 4;
+	case SECT_STACKS:
+		return max_bytes / 8;
+	case SECT_TRACE:
+	case SECT_STRINGS:
+	case SECT_MODULES:
+	case SECT_THREADS:
+	case SECT_TIMELINE:
+		return max_bytes / 64;
+	default:
+		return 0;
+	}
+}
+
+static uint64_t page_down(uint64_t n)
+{
+	return n & ~(uint64_t)(SESSION_PAGE - 1);
+}
+
+static uint64_t page_up(uint64_t n)
+{
+	return page_down(n + SESSION_PAGE - 1);
+}
+
+/*
+ * The size that limits allow. RLIMIT_FSIZE first: growing a file past it raises
+ * SIGXFSZ, which kills the program. Of a limited address space take a small part.
+ */
+static uint64_t limited_size(uint64_t want)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_FSIZE, &rl) == 0 && rl.rlim_cur < want)
+		want = rl.rlim_cur;
+	if (getrlimit(RLIMIT_AS, &rl) == 0 && rl.rlim_cur != RLIM_INFINITY && rl.rlim_cur / 32 < want)
+		want = rl.rlim_cur / 32;
+	return page_down(want);
+}
+
+static int map_file(struct shm *s, int fd, uint64_t want)
+{
+	int err = EFBIG;
+
+	for (; want >= MIN_SESSION; want = page_down(want / 4)) {
+		void *p;
+
+		if (sys_ftruncate(fd, (off_t)want) < 0) {
+			err = errno;
+			continue;
+		}
+		p = sys_mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+		if (p != MAP_FAILED) {
+			s->hdr = p;
+			s->file_bytes = want;
+			return 0;
+		}
+		err = errno;
+	}
+	return -err;
+}
+
+static int reserve_sections(struct shm *s)
+{
+	uint64_t total = 0;
+	char *p;
+	int id;
+
+	for (id = 0; id < SECT_MAX; id++)
+		total += page_up(section_share(id, s->file_bytes));
+	p = sys_mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	s->arena = p;
+	s->arena_bytes = total;
+	for (id = 0; id < SECT_MAX; id++) {
+		s->sect[id].base = p;
+		s->sect[id].reserved = page_up(section_share(id, s->file_bytes));
+		p += s->sect[id].reserved;
+	}
+	return 0;
+}
+
+/* The file, if the path still names the one we made; else -1. */
+static int reopen(const struct shm *s)
+{
+	struct stat st;
+	int fd = sys_open(s->path, O_RDWR | O_NOFOLLOW, 0);
+
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+		return fd;
+	sys_close(fd);
+	return -1;
+}
+
+/* Makes the pages at @addr (file offset @off) safe to touch. */
+static int populate(const struct shm *s, void *addr, uint64_t off, uint64_t len)
+{
+	int fd, err;
+
+	if (sys_madvise(addr, len, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -ENOSPC;
+	fd = reopen(s);
+	if (fd < 0)
+		return -ENOSPC;
+	err = posix_fallocate(fd, (off_t)off, (off_t)len);
+	sys_close(fd);
+	return err ? -ENOSPC : 0;
+}
+
+static void init_header(struct shm *s)
+{
+	struct session_header *h = s->hdr;
+
+	memcpy(h->magic, SESSION_MAGIC, sizeof(h->magic));
+	h->major = SESSION_MAJOR;
+	h->minor = SESSION_MINOR;
+	h->endian = SESSION_ENDIAN;
+	h->header_size = SESSION_HEADER_SIZE;
+	h->word_size = sizeof(void *);
+	h->file_used = SESSION_HEADER_SIZE;
+	for (int id = 0; id < SECT_MAX; id++)
+		h->section[id].entry_size = entry_sizes[id];
+}
+
+int shm_create(struct shm *s, const char *path, uint64_t max_bytes)
+{
+	uint64_t want = limited_size(max_bytes);
+	struct stat st;
+	int fd, ret;
+
+	memset(s, 0, sizeof(*s));
+	if (want < MIN_SESSION)
+		return -EFBIG;
+	if (strlen(path) >= sizeof(s->path))
+		return -ENAMETOOLONG;
+	strcpy(s->path, path);
+	fd = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	ret = fstat(fd, &st) < 0 ? -errno : map_file(s, fd, want);
+	sys_close(fd);
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	if (!ret)
+		ret = reserve_sections(s);
+	if (!ret)
+		ret = populate(s, s->hdr, 0, SESSION_HEADER_SIZE);
+	if (ret) {
+		shm_unmap(s);
+		syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+		return ret;
+	}
+	init_header(s);
+	return 0;
+}
+
+/* Doubling keeps the number of extents small, the cap keeps the waste small. */
+static uint64_t extent_bytes(const struct shm_section *sec, uint64_t need)
+{
+	uint64_t len = sec->committed ? sec->committed : MIN_EXTENT;
+
+	if (len > MAX_EXTENT)
+		len = MAX_EXTENT;
+	if (sec->committed + len < need)
+		len = page_up(need - sec->committed);
+	if (sec->committed + len > sec->reserved)
+		len = sec->reserved - sec->committed;
+	return len;
+}
+
+static int add_extent(struct shm *s, int id, uint64_t len)
+{
+	struct session_header *h = s->hdr;
+	struct session_extent *table = (void *)((char *)h + SESSION_EXTENT_TABLE);
+	struct shm_section *sec = &s->sect[id];
+	char *to = sec->base + sec->committed;
+	uint64_t off = h->file_used;
+
+	if (h->extent_count == SESSION_MAX_EXTENTS || off + len > s->file_bytes)
+		return -EFBIG;
+	if (sys_mremap((char *)h + off, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+		return -ENOSPC;
+	if (populate(s, to, off, len)) {
+		sys_mmap(to, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
+			 0);
+		return -ENOSPC;
+	}
+	table[h->extent_count] = (struct session_extent){
+		.section = (uint32_t)id,
+		.start = (uint32_t)(off / SESSION_PAGE),
+		.pages = (uint32_t)(len / SESSION_PAGE),
+	};
+	h->file_used = off + len;
+	__atomic_store_n(&h->extent_count, h->extent_count + 1, __ATOMIC_RELEASE);
+	sec->committed += len;
+	__atomic_store_n(&h->section[id].bytes, sec->committed, __ATOMIC_RELEASE);
+	return 0;
+}
+
+int shm_grow(struct shm *s, int id, uint64_t bytes)
+{
+	struct shm_section *sec = &s->sect[id];
+	int ret;
+
+	if (bytes > sec->reserved)
+		return -EFBIG;
+	while (sec->committed < bytes) {
+		uint64_t len = extent_bytes(sec, bytes);
+
+		ret = add_extent(s, id, len);
+		/* A nearly full file system may still have room for what is needed now. */
+		if (ret && page_up(bytes - sec->committed) < len)
+			ret = add_extent(s, id, page_up(bytes - sec->committed));
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+void shm_trim(const struct shm *s)
+{
+	int fd = reopen(s);
+
+	if (fd < 0)
+		return;
+	sys_ftruncate(fd, (off_t)s->hdr->file_used);
+	sys_close(fd);
+}
+
+void shm_remove(const struct shm *s)
+{
+	int fd = reopen(s);
+
+	if (fd < 0)
+		return;
+	sys_close(fd);
+	syscall(SYS_unlinkat, AT_FDCWD, s->path, 0);
+}
+
+void shm_unmap(struct shm *s)
+{
+	if (s->arena)
+		sys_munmap(s->arena, s->arena_bytes);
+	if (s->hdr)
+		sys_munmap(s->hdr, s->file_bytes);
+	s->arena = NULL;
+	s->hdr = NULL;
+}

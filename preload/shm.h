@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+/*
+ * shm.h - the session file as libleak.so writes it: growing sections in shared
+ * memory, without keeping a file descriptor.
+ *
+ * The program may close every descriptor and open its own files under the same
+ * numbers, so none is kept. The file is made as large as it may ever become
+ * (sparse), mapped once, and closed. A section grows by taking the next pages of
+ * that mapping: mremap with an old size of 0 maps the same pages a second time,
+ * behind the section's last ones, so that every section is one flat array.
+ *
+ * Before they are touched, pages are reserved with MADV_POPULATE_WRITE (Linux
+ * 5.14), which fails where a store would raise SIGBUS (file system full); on
+ * older kernels with posix_fallocate on the re-opened file.
+ *
+ * Calls are serialised by the caller (recorder's growth lock).
+ */
+#ifndef PRELOAD_SHM_H
+#define PRELOAD_SHM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../common/session_format.h"
+
+#define SHM_PATH_MAX 1024
+
+struct shm_section {
+	char *base;		/* start of the flat array */
+	uint64_t reserved;	/* bytes of address space */
+	uint64_t committed;	/* bytes that may be touched */
+};
+
+struct shm {
+	struct session_header *hdr;	/* also the start of the file's mapping */
+	uint64_t file_bytes;		/* size of the mapping */
+	char *arena;			/* address space of all sections */
+	uint64_t arena_bytes;
+	struct shm_section sect[SECT_MAX];
+	uint64_t dev, ino;
+	char path[SHM_PATH_MAX];
+};
+
+/*
+ * Creates @path (O_EXCL) for sections of together at most @max_bytes, less when
+ * a resource limit or the file system says so. Fills the fixed part of the
+ * header. 0 or -errno; on failure nothing is left behind.
+ */
+int shm_create(struct shm *s, const char *path, uint64_t max_bytes);
+
+/* Makes at least @bytes of section @id usable. 0, -ENOSPC or -EFBIG. */
+int shm_grow(struct shm *s, int id, uint64_t bytes);
+
+/* Cuts the file to its used size. Quietly does nothing when the path now names another file. */
+void shm_trim(const struct shm *s);
+
+/* Removes the file, if the path still names it. */
+void shm_remove(const struct shm *s);
+
+/* Unmaps everything; the file stays. */
+void shm_unmap(struct shm *s);
+
+#endif

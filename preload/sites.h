@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+/*
+ * sites.h - totals per stack and thread slot (session_site).
+ *
+ * Only the slot's owner writes its sites, with plain stores, so counting an
+ * event shares no cache line. What is shared - the stack's live and peak bytes -
+ * is brought up to date every 64 events or 64 KiB.
+ */
+#ifndef PRELOAD_SITES_H
+#define PRELOAD_SITES_H
+
+#include <stdint.h>
+
+#include "recorder.h"
+
+#define FOLD_EVENTS	64u
+#define FOLD_BYTES	(64 << 10)
+
+/* This thread's site of @stack, made at first use. NULL: no room. */
+COLD struct session_site *site_make(struct thread_state *t, uint32_t stack);
+
+/* Adds what is pending to the stack's live and peak bytes. */
+COLD void site_fold(struct session_site *s);
+
+/* One bucket would overflow: halves all. */
+COLD void site_halve_lifetimes(struct session_site *s);
+
+static ALWAYS_INLINE struct session_site *site_get(struct thread_state *t, uint32_t stack)
+{
+	uint32_t index = t->site_of[stack];
+
+	return likely(index) ? &recorder.sites[index] : site_make(t, stack);
+}
+
+static ALWAYS_INLINE void site_pending(struct session_site *s, int64_t bytes)
+{
+	s->pending += bytes;
+	if (s->pending > s->high)
+		s->high = s->pending;
+	if (unlikely(++s->events >= FOLD_EVENTS || s->pending > FOLD_BYTES ||
+		     s->pending < -FOLD_BYTES))
+		site_fold(s);
+}
+
+static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes)
+{
+	s->alloc_count++;
+	s->alloc_bytes += bytes;
+	site_pending(s, (int64_t)bytes);
+}
+
+static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes, uint64_t lived)
+{
+	unsigned int bucket = lived ? 64 - (unsigned int)__builtin_clzll(lived) : 0;
+
+	if (bucket >= SESSION_LIFETIMES)
+		bucket = SESSION_LIFETIMES - 1;
+	s->free_count++;
+	s->free_bytes += bytes;
+	if (unlikely(++s->lifetimes[bucket] == UINT32_MAX))
+		site_halve_lifetimes(s);
+	site_pending(s, -(int64_t)bytes);
+}
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+/*
+ * stack_capture.h - exact call stacks at about a nanosecond a frame.
+ *
+ * Each thread keeps the last stack it captured, outermost frame at index 0:
+ * per frame the return address, sp, bp, where the caller's bp was restored
+ * from, and the hash of all frames up to and including it.
+ *
+ * A capture steps outward from the innermost frame with recipes until it meets
+ * a kept frame with equal ip and sp (and bp, where a rule further out uses it).
+ * From there it compares, slot by slot, what the rest of the walk would read
+ * with what was read before. While all is equal the kept frames *are* the
+ * stack; at the first difference stepping resumes from the last equal frame.
+ * It reads only what a full walk would read, in the same order, so a kept
+ * stack can be arbitrarily stale (coroutines, longjmp, an unmapped stack).
+ *
+ * Frames without a recipe (signal frames, odd expressions, no unwind
+ * information) are stepped by libunwind and never taken from the cache.
+ */
+#ifndef PRELOAD_STACK_CAPTURE_H
+#define PRELOAD_STACK_CAPTURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FRAMES_KEPT	512	/* per thread; a walk goes no further out */
+#define DEPTH_MAX	256
+#define STACK_RANGES	8
+
+/* Registers of a frame: the state in a caller right after the call returns. */
+struct frame_regs {
+	uintptr_t ip, sp, bp;
+	bool exact;		/* ip was interrupted there, it is no return address */
+};
+
+struct kept_frame {
+	uintptr_t ip, sp, bp;
+	uintptr_t bp_slot;	/* from where the next outer frame's bp is read, if that matters */
+	uint64_t hash;
+	uint8_t exact;
+	uint8_t uses_bp;	/* this frame's rule, or one further out, depends on bp */
+	uint8_t barrier;	/* the step outward cannot be verified by its return address slot */
+};
+
+/* Address ranges of stacks that were found readable. */
+struct stack_range {
+	uintptr_t lo, hi;
+};
+
+struct frame_cache {
+	int count;		/* frames kept */
+	int barriers;		/* how many of them are barriers */
+	bool open;		/* frames further out than index 0 exist */
+	bool partial;		/* the walk could not go on at index 0 */
+	uint64_t base_hash;	/* of the frames further out than index 0 that were dropped */
+	struct stack_range range[STACK_RANGES];	/* 0: the current one */
+	struct kept_frame frame[FRAMES_KEPT];
+	struct kept_frame fresh[FRAMES_KEPT];	/* scratch, innermost first */
+};
+
+struct stack_view {
+	uint64_t hash;		/* of the frames in view */
+	uint32_t depth;		/* frames */
+	uint32_t flags;		/* STACK_CUT, STACK_PARTIAL */
+};
+
+/*
+ * Captures the stack that starts at @top into @c and describes its innermost
+ * @depth frames. Async-signal-safe as long as @c is not in use. May call
+ * libunwind, so the caller guards against re-entry.
+ */
+void stack_capture(struct frame_cache *c, const struct frame_regs *top, unsigned int depth,
+		   struct stack_view *view);
+
+/* Copies the frames of the last view, innermost first, as session_stack wants them. */
+void stack_copy_frames(const struct frame_cache *c, uint32_t depth, uint64_t *out);
+
+/* Forgets what was kept. */
+void stack_cache_reset(struct frame_cache *c);
+
+/* Tables of powers, libunwind. Once. */
+void stack_capture_init(void);
+
+/* After code was unloaded: libunwind's caches are stale too. */
+void stack_capture_flush(void);
+
+#endif

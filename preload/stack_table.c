@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+/* stack_table.c - see stack_table.h. */
+#include "stack_table.h"
+
+#include <errno.h>
+
+#include "clock.h"
+#include "modules.h"
+#include "recorder.h"
+#include "sys.h"
+
+#define FIRST_SLOTS	4096u
+#define INDEX_BITS	24
+#define INDEX_MASK	((1u << INDEX_BITS) - 1)
+
+static_assert(INDEX_MASK == REC_STACK_MASK, "a record holds any index");
+
+struct table {
+	uint64_t mask;
+	uint64_t used;
+	uint64_t word[];
+};
+
+static struct table *table;
+
+static struct table *new_table(uint64_t slots)
+{
+	struct table *t = sys_reserve(sizeof(*t) + slots * sizeof(uint64_t));
+
+	if (t)
+		t->mask = slots - 1;
+	return t;
+}
+
+static uint32_t find(const struct table *t, uint64_t hash)
+{
+	for (uint64_t i = hash & t->mask;; i = (i + 1) & t->mask) {
+		uint64_t word = __atomic_load_n(&t->word[i], __ATOMIC_ACQUIRE);
+
+		if (!word)
+			return STACK_NONE;
+		if ((word ^ hash) >> INDEX_BITS == 0)
+			return (uint32_t)(word & INDEX_MASK);
+	}
+}
+
+static void put(struct table *t, uint64_t hash, uint32_t index)
+{
+	uint64_t i = hash & t->mask;
+
+	while (t->word[i])
+		i = (i + 1) & t->mask;
+	__atomic_store_n(&t->word[i], (hash & ~(uint64_t)INDEX_MASK) | index, __ATOMIC_RELEASE);
+	t->used++;
+}
+
+/* Keeps at least half of the places empty. False: no memory for that. */
+static bool make_room(void)
+{
+	struct table *old = table, *t;
+
+	if (old->used < old->mask / 2)
+		return true;
+	t = new_table((old->mask + 1) * 2);
+	if (!t)
+		return old->used < old->mask - old->mask / 8;
+	for (uint64_t i = 1; i < recorder.hdr->section[SECT_STACKS].used; i++)
+		put(t, recorder.stacks[i].hash, (uint32_t)i);
+	__atomic_store_n(&table, t, __ATOMIC_RELEASE);
+	return true;
+}
+
+int stack_table_init(void)
+{
+	int ret = shm_grow(&recorder.shm, SECT_STACKS, 2 * sizeof(struct session_stack));
+
+	if (ret)
+		return ret;
+	if (!table)
+		table = new_table(FIRST_SLOTS);
+	if (!table)
+		return -ENOMEM;
+	recorder.stacks = (void *)recorder.shm.sect[SECT_STACKS].base;
+	recorder.stacks[STACK_INDEX_OVERFLOW].flags = STACK_OVERFLOW;
+	recorder.hdr->section[SECT_STACKS].used = 2;
+	return 0;
+}
+
+static bool frames_equal(const struct frame_cache *c, const struct stack_view *view, uint32_t index)
+{
+	const struct session_stack *s = &recorder.stacks[index];
+	const uint64_t *frames = (const uint64_t *)recorder.shm.sect[SECT_FRAMES].base + s->frames;
+	uint64_t ours[DEPTH_MAX];
+
+	if (s->depth != view->depth)
+		return false;
+	stack_copy_frames(c, view->depth, ours);
+	for (uint32_t i = 0; i < view->depth; i++)
+		if (frames[i] != ours[i])
+			return false;
+	return true;
+}
+
+/* Appends the stack. Under the growth lock. */
+static uint32_t append(const struct frame_cache *c, const struct stack_view *view, uint64_t hash)
+{
+	struct session_section *stacks = &recorder.hdr->section[SECT_STACKS];
+	struct session_section *frames = &recorder.hdr->section[SECT_FRAMES];
+	uint32_t index = (uint32_t)stacks->used;
+	struct session_stack *s = &recorder.stacks[index];
+
+	if (index > recorder.cfg.max_stacks || index >= INDEX_MASK || !make_room())
+		return STACK_NONE;
+	if (shm_grow(&recorder.shm, SECT_STACKS, (stacks->used + 1) * sizeof(*s)) ||
+	    shm_grow(&recorder.shm, SECT_FRAMES, (frames->used + view->depth) * sizeof(uint64_t))) {
+		recorder_loss(LOSS_NO_SPACE, 1);
+		return STACK_NONE;
+	}
+	stack_copy_frames(c, view->depth,
+			  (uint64_t *)recorder.shm.sect[SECT_FRAMES].base + frames->used);
+	*s = (struct session_stack){
+		.hash = hash,
+		.frames = frames->used,
+		.depth = view->depth,
+		.flags = view->flags,
+		.epoch = (uint32_t)recorder.hdr->epoch,
+		.first_tick = clock_tick() - recorder.tick0,
+	};
+	__atomic_store_n(&frames->used, frames->used + view->depth, __ATOMIC_RELEASE);
+	__atomic_store_n(&stacks->used, index + 1u, __ATOMIC_RELEASE);
+	put(table, hash, index);
+	recorder_loss(LOSS_DEPTH_CUT, !!(view->flags & STACK_CUT));
+	recorder_loss(LOSS_UNWIND, !!(view->flags & STACK_PARTIAL));
+	return index;
+}
+
+static COLD uint32_t insert(const struct frame_cache *c, const struct stack_view *view, uint64_t hash)
+{
+	uint32_t index;
+
+	/* Before the lock: it may call into the loader. */
+	modules_check();
+	lock_acquire(&recorder.grow);
+	while ((index = find(table, hash)) != STACK_NONE && !frames_equal(c, view, index))
+		hash = hash * 0x2545f4914f6cdd1dull + 1;
+	if (index == STACK_NONE)
+		index = append(c, view, hash);
+	if (index == STACK_NONE) {
+		recorder_loss(LOSS_STACKS_FULL, 1);
+		index = STACK_INDEX_OVERFLOW;
+	}
+	clock_update(&recorder.hdr->clock);
+	lock_release(&recorder.grow);
+	return index;
+}
+
+/* Equal addresses in different epochs are different code. The constants are arbitrary. */
+static uint64_t table_hash(uint64_t stack_hash)
+{
+	uint64_t h = stack_hash + recorder.hdr->epoch * 0x9e3779b97f4a7c15ull;
+
+	h ^= h >> 32;
+	h *= 0xd6e8feb86659fd93ull;
+	h ^= h >> 32;
+	return h | 1ull << 63;	/* never an empty word */
+}
+
+uint32_t stack_table_index(const struct frame_cache *c, const struct stack_view *view)
+{
+	uint64_t hash = table_hash(view->hash);
+	uint32_t index = find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), hash);
+
+	return likely(index != STACK_NONE) ? index : insert(c, view, hash);
+}

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+/*
+ * stack_table.h - distinct stacks: from a stack's hash to its index in
+ * SECT_STACKS.
+ *
+ * Look-ups take no lock: open addressing over words that hold 40 bits of the
+ * hash and the index. Another 12 or more bits of the hash choose the place.
+ * Inserting is serialised by the recorder's growth lock; a full table is copied
+ * into one of twice the size, and the old one stays, for readers that still look
+ * at it. Where the hashes are equal, an insert compares the frames: stacks that
+ * collide get another hash instead of being merged.
+ */
+#ifndef PRELOAD_STACK_TABLE_H
+#define PRELOAD_STACK_TABLE_H
+
+#include <stdint.h>
+
+#include "stack_capture.h"
+
+#define STACK_NONE	0u
+#define STACK_INDEX_OVERFLOW 1u	/* SECT_STACKS[1]: whatever found no room */
+
+/* Sets up the sections and stack 1. 0 or -errno. Under the growth lock or single-threaded. */
+int stack_table_init(void);
+
+/* After a fork: the sections were copied, the table itself is still right. */
+
+/* The index of the stack in @view of @c, inserted when new. Never fails: overflow stack. */
+uint32_t stack_table_index(const struct frame_cache *c, const struct stack_view *view);
+
+#endif

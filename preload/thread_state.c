@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+/* thread_state.c - see thread_state.h. */
+#include "thread_state.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "clock.h"
+#include "recorder.h"
+#include "sampler.h"
+#include "sys.h"
+
+THREAD_LOCAL struct thread_state *thread_self;
+static THREAD_LOCAL bool thread_dead;
+static THREAD_LOCAL bool borrowing;	/* a signal handler must not wait for its own thread */
+
+static pthread_key_t key;
+static bool have_key;
+static struct lock list_lock;
+static struct thread_state *all_states, *free_states;
+static uint32_t last_slot;
+static struct lock graveyard_lock;
+static struct thread_state *graveyard;
+
+static size_t site_map_bytes(void)
+{
+	return ((size_t)recorder.cfg.max_stacks + 2) * sizeof(uint32_t);
+}
+
+static struct thread_state *new_state(void)
+{
+	struct thread_state *t = sys_reserve(sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->site_of = sys_reserve(site_map_bytes());
+	if (!t->site_of) {
+		sys_munmap(t, sizeof(*t));
+		return NULL;
+	}
+	t->slot = ++last_slot;
+	t->next = all_states;
+	all_states = t;
+	return t;
+}
+
+static struct thread_state *take_state(void)
+{
+	struct thread_state *t;
+
+	lock_acquire(&list_lock);
+	t = free_states;
+	if (t)
+		free_states = t->next_free;
+	else
+		t = new_state();
+	lock_release(&list_lock);
+	return t;
+}
+
+static void release_state(struct thread_state *t)
+{
+	lock_acquire(&list_lock);
+	t->next_free = free_states;
+	free_states = t;
+	lock_release(&list_lock);
+}
+
+/* Names the calling thread in SECT_THREADS; a bounded table, later ones share a name. */
+static uint16_t name_thread(void)
+{
+	struct session_section *sec = &recorder.hdr->section[SECT_THREADS];
+	struct session_thread *all = (void *)recorder.shm.sect[SECT_THREADS].base;
+	uint64_t index;
+
+	lock_acquire(&recorder.grow);
+	index = sec->used;
+	if (index >= REC_THREAD_OTHER ||
+	    shm_grow(&recorder.shm, SECT_THREADS, (index + 1) * sizeof(*all))) {
+		recorder_loss(LOSS_THREADS, 1);
+		index = REC_THREAD_OTHER;
+	} else {
+		all[index] = (struct session_thread){
+			.tid = (uint32_t)syscall(SYS_gettid),
+			.flags = 1,
+			.start_tick = clock_tick() - recorder.tick0,
+		};
+		prctl(PR_GET_NAME, all[index].comm);
+		__atomic_store_n(&sec->used, index + 1, __ATOMIC_RELEASE);
+	}
+	lock_release(&recorder.grow);
+	return (uint16_t)index;
+}
+
+static void start_state(struct thread_state *t)
+{
+	t->thread = name_thread();
+	t->last_hash = 0;
+	t->last_stack = 0;
+	t->destructor_rounds = 0;
+	t->flushes = recorder_gate.gate.flushes;
+	stack_cache_reset(&t->cache);
+	memset(t->cache.range, 0, sizeof(t->cache.range));
+	sampler_start(t, recorder.cfg.sampling, recorder.cfg.sample_mean);
+}
+
+struct thread_state *thread_attach(void)
+{
+	struct thread_state *t = take_state();
+
+	if (!t)
+		return NULL;
+	/* Busy first: what follows may allocate (pthread_setspecific does for late keys). */
+	t->busy = 1;
+	thread_self = t;
+	if (have_key)
+		pthread_setspecific(key, t);
+	start_state(t);
+	t->generation = recorder_gate.gate.generation;
+	t->busy = 0;
+	return t;
+}
+
+bool thread_is_dead(void)
+{
+	return thread_dead;
+}
+
+/*
+ * Other keys' destructors, which run in unspecified order, still free blocks.
+ * So ours asks for another round until the last one that POSIX grants.
+ */
+static void key_destructor(void *arg)
+{
+	struct thread_state *t = arg;
+
+	if (++t->destructor_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+		t->busy = 1;
+		pthread_setspecific(key, t);
+		t->busy = 0;
+		return;
+	}
+	thread_dead = true;
+	thread_self = NULL;
+	release_state(t);
+}
+
+struct thread_state *thread_borrow(void)
+{
+	if (borrowing)
+		return NULL;
+	borrowing = true;
+	lock_acquire(&graveyard_lock);
+	if (!graveyard) {
+		graveyard = take_state();
+		if (graveyard) {
+			graveyard->borrowed = 1;
+			graveyard->busy = 1;
+			start_state(graveyard);
+		}
+	}
+	if (!graveyard) {
+		lock_release(&graveyard_lock);
+		borrowing = false;
+		return NULL;
+	}
+	graveyard->busy = 1;
+	thread_self = graveyard;
+	return graveyard;
+}
+
+void thread_give_back(struct thread_state *t)
+{
+	thread_self = NULL;
+	t->busy = 0;
+	lock_release(&graveyard_lock);
+	borrowing = false;
+}
+
+int threads_init(void)
+{
+	have_key = have_key || pthread_key_create(&key, key_destructor) == 0;
+	return have_key ? 0 : -EAGAIN;
+}
+
+static void blank(struct thread_state *t)
+{
+	sys_madvise(t->site_of, site_map_bytes(), MADV_DONTNEED);
+	t->generation = 0;
+	t->busy = 0;
+	t->borrowed = 0;
+	t->free_head = 0;
+	t->free_count = 0;
+	t->next_free = free_states;
+	free_states = t;
+}
+
+void threads_after_fork(void)
+{
+	struct thread_state *own = thread_self;
+
+	lock_reset(&list_lock);
+	lock_reset(&graveyard_lock);
+	graveyard = NULL;
+	free_states = NULL;
+	for (struct thread_state *t = all_states; t; t = t->next) {
+		blank(t);
+		if (t == own)
+			free_states = t->next_free;
+	}
+	if (own)
+		start_state(own);
+}

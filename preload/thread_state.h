@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/*
+ * thread_state.h - what each thread owns: its kept stack, sampling countdown,
+ * free records, and a slot that names its sites.
+ *
+ * Life of a thread's state:
+ *
+ *	none ──first event──► active ──key destructor──► dead
+ *	  ▲                     │  ▲                       │
+ *	  └──── (recycled) ◄────┘  └──── borrowed ◄────────┘
+ *
+ * States are mmapped, never freed, and recycled: the next thread takes over a
+ * slot with its sites, so that memory is bounded by the number of threads that
+ * lived at once. A thread whose state is gone (its destructors have run, the C
+ * library still frees a few blocks) borrows the state of the graveyard, which
+ * all such threads share under a lock.
+ */
+#ifndef PRELOAD_THREAD_STATE_H
+#define PRELOAD_THREAD_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "compiler.h"
+#include "stack_capture.h"
+
+struct thread_state {
+	uint32_t generation;	/* of the gate when it became active */
+	volatile uint8_t busy;	/* the thread is inside libleak */
+	uint8_t borrowed;	/* the graveyard's: held under its lock */
+	uint16_t thread;	/* index in SECT_THREADS */
+	uint32_t slot;		/* names this state's sites; from 1 */
+	uint32_t flushes;	/* of the gate when the kept stack was valid */
+
+	uint32_t free_head;	/* list of free records, linked through time_flags; 0: empty */
+	uint32_t free_count;
+
+	uint64_t last_hash;	/* of the stack captured last, and its index */
+	uint32_t last_stack;
+	const void *last_block;	/* what the malloc family returned last; see hooks_new.c */
+
+	int64_t countdown;	/* bytes or allocations until the next sample */
+	uint64_t rng;
+
+	uint32_t *site_of;	/* by stack index: index in SECT_SITES, 0: none yet */
+	struct thread_state *next;	/* all states, or the free ones */
+	struct thread_state *next_free;
+	uint32_t tid;
+	uint8_t destructor_rounds;
+	struct frame_cache cache;
+};
+
+extern THREAD_LOCAL struct thread_state *thread_self __attribute__((visibility("hidden")));
+
+/* Once per process. 0 or -errno. */
+int threads_init(void);
+
+/* Gives the calling thread a state (thread_self), or NULL: no memory. */
+struct thread_state *thread_attach(void);
+
+/* True while the calling thread's own state is gone for good. */
+bool thread_is_dead(void);
+
+/* Takes / returns the graveyard's state. NULL: no memory. */
+struct thread_state *thread_borrow(void);
+void thread_give_back(struct thread_state *t);
+
+/* In a forked child: the other threads are gone, all states are blank again. */
+void threads_after_fork(void);
+
+#endif
