@@ -204,7 +204,9 @@ struct session_header {
 	uint64_t self_bytes;	/* recorder's private memory, bytes */
 	uint64_t self_ns;	/* recorder's CPU time, estimate, ns */
 	uint64_t sampled_out;	/* allocations not chosen by sampling or size filter; an estimate */
-	uint64_t reserved[8];
+	uint32_t reader;	/* attached: the watcher's tid; its robust-futex bit says that it died */
+	uint32_t reader_pad;
+	uint64_t reserved[7];
 	uint64_t loss[LOSS_MAX];
 
 	struct session_section section[SECT_MAX];

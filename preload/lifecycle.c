@@ -2,7 +2,10 @@
 /* lifecycle.c - see lifecycle.h. */
 #include "lifecycle.h"
 
+#include <dlfcn.h>
 #include <errno.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,6 +16,7 @@
 #include "exit_report.h"
 #include "fork_child.h"
 #include "live_table.h"
+#include "mmap_table.h"
 #include "modules.h"
 #include "real.h"
 #include "recipes.h"
@@ -26,11 +30,16 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-enum phase { NEW, STARTING, LIVE, OFF };
+enum phase { NEW, STARTING, LIVE, OFF, DORMANT };
 
 static atomic_int phase;
 static uint32_t generations;
-static bool wiped_by_kernel;
+static bool watching;
+static void (*reader_gone_fn)(void);
+
+/* Its address in the global scope tells preloaded from injected. */
+extern const int libleak_present;
+EXPORT const int libleak_present = 1;
 
 /* glibc's at_quick_exit is not in the shared library; this is what it calls. */
 extern int __cxa_at_quick_exit(void (*fn)(void *), void *dso);
@@ -65,10 +74,12 @@ static void forked(void)
  */
 static void watch_exit_and_fork(void)
 {
+	if (watching)
+		return;
+	watching = true;
 	on_exit(at_exit, NULL);
 	__cxa_at_quick_exit(at_quick_exit_hook, NULL);
-	wiped_by_kernel = sys_madvise(&recorder_gate, sizeof(recorder_gate), MADV_WIPEONFORK) == 0;
-	if (!wiped_by_kernel)
+	if (sys_madvise(&recorder_gate, sizeof(recorder_gate), MADV_WIPEONFORK) != 0)
 		pthread_atfork(NULL, NULL, forked);
 }
 
@@ -178,21 +189,136 @@ static bool start_child(void)
 	return true;
 }
 
+/* Injected by dlopen, not preloaded: then nothing of this library is in the global scope. */
+static bool loaded_late(void)
+{
+	return dlsym(RTLD_DEFAULT, "libleak_present") != (const void *)&libleak_present;
+}
+
+/* The gate of a LIVE session was closed. Forked, or has the watcher died? */
+static bool reader_gone(void)
+{
+	if (recorder.hdr->pid != (uint32_t)syscall(SYS_getpid) ||
+	    !(recorder.hdr->reader & FUTEX_OWNER_DIED))
+		return false;
+	if (reader_gone_fn)
+		reader_gone_fn();
+	return true;
+}
+
 bool lifecycle_start(void)
 {
 	int was = atomic_load(&phase), err = errno;
-	bool on;
+	bool on = false;
 
 	if (was != NEW && was != LIVE)
 		return false;
 	/* Before the C library is set up there is nothing to read settings from. */
 	if (was == NEW && (!environ || !real_ready()))
 		return false;
+	if (was == LIVE && reader_gone())
+		return false;
 	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
 		return false;
-	on = was == NEW ? start_process() : start_child();
+	if (was == LIVE)
+		on = start_child();
+	else if (loaded_late())
+		atomic_store(&phase, DORMANT);
+	else
+		on = start_process();
 	errno = err;
 	return on;
+}
+
+static int begin_attached(const char *settings)
+{
+	int ret;
+
+	config_defaults(&recorder.cfg);
+	exit_report_init();
+	config_parse(&recorder.cfg, settings, complain);
+	recorder.cfg.report = false;
+	ret = prepare_tables();
+	if (ret)
+		return ret;
+	live_reset();
+	mmap_table_reset();
+	recipes_flush();
+	stack_capture_flush();
+	recorder.free_batches = 0;
+	return start_session();
+}
+
+int lifecycle_attach(const char *settings, const char **session_path)
+{
+	int was = DORMANT, ret;
+
+	if (!real_ready())
+		return -EAGAIN;
+	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
+		return -EBUSY;
+	ret = begin_attached(settings);
+	if (ret) {
+		atomic_store(&phase, DORMANT);
+		return ret;
+	}
+	watch_exit_and_fork();
+	*session_path = recorder.shm.path;
+	atomic_store(&phase, LIVE);
+	open_gate();
+	return 0;
+}
+
+void lifecycle_on_reader_gone(void (*fn)(void))
+{
+	reader_gone_fn = fn;
+}
+
+/* Every processor passes a barrier: a thread is seen busy, or sees the gate closed. */
+static void barrier_everywhere(void)
+{
+	syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
+		usleep(10000);
+}
+
+static bool wait_until_idle(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (!threads_any_busy())
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void close_session(enum session_end reason, int status)
+{
+	struct session_header *h = recorder.hdr;
+
+	clock_update(&h->clock);
+	h->end_tick = clock_tick() - recorder.tick0;
+	h->end_reason = reason;
+	h->exit_status = status;
+	__atomic_store_n(&h->state, SESSION_ENDED, __ATOMIC_RELEASE);
+	shm_trim(&recorder.shm);
+}
+
+void lifecycle_detach(void)
+{
+	int was = LIVE, err = errno;
+
+	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
+		return;
+	__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
+	barrier_everywhere();
+	if (wait_until_idle()) {
+		close_session(SESSION_END_DETACH, 0);
+		recorder.hdr = NULL;
+		shm_unmap(&recorder.shm);
+	}	/* else a stuck thread may still write: the mapping stays */
+	atomic_store(&phase, DORMANT);
+	errno = err;
 }
 
 void lifecycle_end(enum session_end reason, int status)
@@ -210,12 +336,7 @@ void lifecycle_end(enum session_end reason, int status)
 	if (!atomic_compare_exchange_strong(&phase, &was, OFF))
 		return;
 	__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
-	clock_update(&h->clock);
-	h->end_tick = clock_tick() - recorder.tick0;
-	h->end_reason = reason;
-	h->exit_status = status;
-	__atomic_store_n(&h->state, SESSION_ENDED, __ATOMIC_RELEASE);
-	shm_trim(&recorder.shm);
+	close_session(reason, status);
 	exit_report_run();
 }
 

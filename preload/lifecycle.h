@@ -3,8 +3,9 @@
  * lifecycle.h - when recording begins and ends in a process.
  *
  *	NEW ──first event (environment there)──► STARTING ──► LIVE ──exit──► OFF
- *	                                             ▲          │
- *	                                             └─ forked ─┘  (gate wiped by the kernel)
+ *	  │                                          ▲ ▲        │                     ▲
+ *	  │ (loaded late)                    attach ─┘ └─ forked┘ (the kernel wiped   │
+ *	  └──► DORMANT ◄──────────────────────────── detach ────┘  the gate)  failed ─┘
  *
  * Nothing here ever ends the process or waits for another thread. A session that
  * cannot be had turns recording OFF, says so once on stderr, and the program
@@ -20,6 +21,22 @@
 
 /* The gate is closed: opens it if this process is to record. True: it is open now. */
 bool lifecycle_start(void);
+
+/*
+ * Attached to a running program (libleak_attach): starts a recording with these
+ * settings instead of the environment's, and tells where its session is. May be
+ * called again after lifecycle_detach(). 0, -EBUSY (recording already), -errno.
+ */
+int lifecycle_attach(const char *settings, const char **session_path);
+
+/*
+ * Ends an attached recording: waits, for a second at most, until no thread is
+ * inside the recorder, and lets go of the session, whose file stays.
+ */
+void lifecycle_detach(void);
+
+/* @fn is called, outside the recorder, by a thread that finds that the watcher has died. */
+void lifecycle_on_reader_gone(void (*fn)(void));
 
 /* Ends recording and the session, and prints the report if that is wanted. Once; later calls do nothing. */
 void lifecycle_end(enum session_end reason, int status);

@@ -8,7 +8,18 @@
 
 #define LEAF_BYTES (LEAF_SLOTS * sizeof(uint32_t))
 
+/* Behind a leaf's slots, on a page of its own: all leaves, for live_reset(). */
+struct leaf_link {
+	uint32_t *next;
+};
+
 uint32_t **live_root;
+static uint32_t *all_leaves;
+
+static struct leaf_link *link_of(uint32_t *leaf)
+{
+	return (struct leaf_link *)(leaf + LEAF_SLOTS);
+}
 
 int live_init(void)
 {
@@ -20,12 +31,24 @@ int live_init(void)
 uint32_t *live_make_leaf(uintptr_t addr)
 {
 	uint32_t **place = &live_root[addr >> LEAF_SHIFT];
-	uint32_t *leaf = sys_reserve(LEAF_BYTES), *other = NULL;
+	uint32_t *leaf = sys_reserve(LEAF_BYTES + sizeof(struct leaf_link)), *other = NULL;
 
 	if (!leaf)
 		return NULL;
-	if (__atomic_compare_exchange_n(place, &other, leaf, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-		return leaf;
-	sys_munmap(leaf, LEAF_BYTES);
-	return other;
+	if (!__atomic_compare_exchange_n(place, &other, leaf, 0, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE)) {
+		sys_munmap(leaf, LEAF_BYTES + sizeof(struct leaf_link));
+		return other;
+	}
+	link_of(leaf)->next = __atomic_load_n(&all_leaves, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(&all_leaves, &link_of(leaf)->next, leaf, 0,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+	return leaf;
+}
+
+void live_reset(void)
+{
+	for (uint32_t *leaf = all_leaves; leaf; leaf = link_of(leaf)->next)
+		sys_madvise(leaf, LEAF_BYTES, MADV_DONTNEED);
 }

@@ -30,6 +30,9 @@ extern uint32_t **live_root __attribute__((visibility("hidden")));
 /* 0 or -ENOMEM. Once. */
 int live_init(void);
 
+/* Forgets every block. No thread may be recording. */
+void live_reset(void);
+
 /* The leaf for @addr, made when missing. NULL: no memory. */
 COLD uint32_t *live_make_leaf(uintptr_t addr);
 

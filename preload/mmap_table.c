@@ -29,6 +29,11 @@ void mmap_table_unlock(void)
 	lock_release(&table_lock);
 }
 
+void mmap_table_reset(void)
+{
+	count = 0;
+}
+
 void mmap_table_after_fork(void)
 {
 	lock_reset(&table_lock);

@@ -28,6 +28,9 @@ void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
 /* [addr, addr + len) is no longer what it was. Under the lock. */
 void mmap_table_remove(struct thread_state *t, uintptr_t addr, size_t len);
 
+/* Forgets all regions: a new session. No thread may be recording. */
+void mmap_table_reset(void);
+
 void mmap_table_after_fork(void);
 
 #endif

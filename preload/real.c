@@ -10,11 +10,12 @@
 struct real_functions real;
 
 static atomic_int resolving;
+static void *(*lookup_name)(const char *name);
 
 /* RTLD_NEXT looks behind the object that calls dlsym, which is this one. */
 void *real_symbol(const char *name)
 {
-	return dlsym(RTLD_NEXT, name);
+	return lookup_name ? lookup_name(name) : dlsym(RTLD_NEXT, name);
 }
 
 #define RESOLVE(member, name) (*(void **)&real.member = real_symbol(name))
@@ -92,4 +93,12 @@ bool real_resolve(void)
 	find_allocator();
 	__atomic_store_n(&real.ready, true, __ATOMIC_RELEASE);
 	return true;
+}
+
+bool real_use(void *(*lookup)(const char *name))
+{
+	lookup_name = lookup;
+	__atomic_store_n(&real.ready, false, __ATOMIC_RELEASE);
+	atomic_store(&resolving, 0);
+	return real_resolve();
 }

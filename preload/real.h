@@ -54,4 +54,10 @@ static ALWAYS_INLINE bool real_ready(void)
 /* The next definition of @name, or NULL. */
 void *real_symbol(const char *name);
 
+/*
+ * Attached to a running program, this library is not in its search order: @lookup
+ * says what a name means there. Resolves all anew. No hook may be running.
+ */
+bool real_use(void *(*lookup)(const char *name));
+
 #endif

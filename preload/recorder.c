@@ -2,6 +2,9 @@
 /* recorder.c - recording one event; see recorder.h. */
 #include "recorder.h"
 
+#include <errno.h>
+#include <linux/futex.h>
+
 #include "clock.h"
 #include "lifecycle.h"
 #include "live_table.h"
@@ -14,25 +17,44 @@
 union gate_page recorder_gate __attribute__((aligned(4096)));
 struct recorder recorder;
 
+void recorder_check_reader(void)
+{
+	if (unlikely(__atomic_load_n(&recorder.hdr->reader, __ATOMIC_RELAXED) & FUTEX_OWNER_DIED))
+		__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
+}
+
+/* The state of this thread, busy, or NULL: no memory. */
+static struct thread_state *own_state(struct thread_state *t)
+{
+	if (!t)
+		return thread_is_dead() ? thread_borrow() : thread_attach();
+	t->busy = 1;
+	if (t->generation != recorder_gate.gate.generation)
+		thread_restart(t);
+	return t;
+}
+
 struct thread_state *recorder_enter_slow(struct thread_state *t)
 {
+	int err;
+
 	if (t && t->busy)
 		return NULL;
 	if (!recorder_gate.gate.generation && !lifecycle_start())
 		return NULL;
-	if (t && t->generation != recorder_gate.gate.generation) {
-		t->generation = recorder_gate.gate.generation;
-		stack_cache_reset(&t->cache);
-	}
-	if (!t && thread_is_dead())
-		return thread_borrow();
-	if (!t)
-		t = thread_attach();
+	err = errno;
+	t = own_state(t);
+	errno = err;
 	if (!t) {
 		recorder_loss(LOSS_NO_MEMORY, 1);
 		return NULL;
 	}
-	t->busy = 1;
+	/* Closed meanwhile: see recorder_enter(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (t->generation != recorder_gate.gate.generation) {
+		recorder_leave(t);
+		return NULL;
+	}
 	return t;
 }
 

@@ -68,10 +68,18 @@ static ALWAYS_INLINE struct thread_state *recorder_enter(void)
 {
 	struct thread_state *t = thread_self;
 
-	if (unlikely(!t || t->busy || t->generation != recorder_gate.gate.generation))
+	if (unlikely(!t || t->busy))
 		return recorder_enter_slow(t);
+	/*
+	 * Busy first, then the gate: who closes the gate (lifecycle_detach) makes
+	 * every processor pass a barrier and then waits until no thread is busy.
+	 */
 	t->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
+	if (unlikely(t->generation != recorder_gate.gate.generation)) {
+		t->busy = 0;
+		return recorder_enter_slow(t);
+	}
 	return t;
 }
 
@@ -83,6 +91,12 @@ static ALWAYS_INLINE void recorder_leave(struct thread_state *t)
 	else
 		t->busy = 0;
 }
+
+/*
+ * A cold place that every recording passes now and then: closes the gate when
+ * the process that watches an attached recording has died.
+ */
+void recorder_check_reader(void);
 
 /* Counts a loss. Any context. */
 static inline void recorder_loss(enum session_loss cause, uint64_t n)

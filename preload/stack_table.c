@@ -23,9 +23,14 @@ struct table {
 
 static struct table *table;
 
+static size_t table_bytes(uint64_t slots)
+{
+	return sizeof(struct table) + slots * sizeof(uint64_t);
+}
+
 static struct table *new_table(uint64_t slots)
 {
-	struct table *t = sys_reserve(sizeof(*t) + slots * sizeof(uint64_t));
+	struct table *t = sys_reserve(table_bytes(slots));
 
 	if (t)
 		t->mask = slots - 1;
@@ -76,8 +81,9 @@ int stack_table_init(void)
 
 	if (ret)
 		return ret;
-	if (!table)
-		table = new_table(FIRST_SLOTS);
+	if (table)
+		sys_munmap(table, table_bytes(table->mask + 1));
+	table = new_table(FIRST_SLOTS);
 	if (!table)
 		return -ENOMEM;
 	recorder.stacks = (void *)recorder.shm.sect[SECT_STACKS].base;

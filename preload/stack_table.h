@@ -20,10 +20,12 @@
 #define STACK_NONE	0u
 #define STACK_INDEX_OVERFLOW 1u	/* SECT_STACKS[1]: whatever found no room */
 
-/* Sets up the sections and stack 1. 0 or -errno. Under the growth lock or single-threaded. */
+/*
+ * A new session: sets up the sections and stack 1, forgets older stacks. 0 or
+ * -errno. No thread may be recording. (A forked child copies its parent's
+ * sections, and the table stays right.)
+ */
 int stack_table_init(void);
-
-/* After a fork: the sections were copied, the table itself is still right. */
 
 /* The index of the stack in @view of @c, inserted when new. Never fails: overflow stack. */
 uint32_t stack_table_index(const struct frame_cache *c, const struct stack_view *view);

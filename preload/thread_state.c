@@ -25,10 +25,8 @@ static uint32_t last_slot;
 static struct lock graveyard_lock;
 static struct thread_state *graveyard;
 
-static size_t site_map_bytes(void)
-{
-	return ((size_t)recorder.cfg.max_stacks + 2) * sizeof(uint32_t);
-}
+/* Set by the first recording; a later one (attached again) keeps within it. */
+static size_t site_map_bytes;
 
 static struct thread_state *new_state(void)
 {
@@ -36,7 +34,7 @@ static struct thread_state *new_state(void)
 
 	if (!t)
 		return NULL;
-	t->site_of = sys_reserve(site_map_bytes());
+	t->site_of = sys_reserve(site_map_bytes);
 	if (!t->site_of) {
 		sys_munmap(t, sizeof(*t));
 		return NULL;
@@ -95,8 +93,15 @@ static uint16_t name_thread(void)
 	return (uint16_t)index;
 }
 
-static void start_state(struct thread_state *t)
+/* Makes @t, which the caller owns and marked busy, fit for the current session. */
+void thread_restart(struct thread_state *t)
 {
+	if (t->generation != recorder_gate.gate.generation) {
+		sys_madvise(t->site_of, site_map_bytes, MADV_DONTNEED);
+		t->free_head = 0;
+		t->free_count = 0;
+		t->generation = recorder_gate.gate.generation;
+	}
 	t->thread = name_thread();
 	t->last_hash = 0;
 	t->last_stack = 0;
@@ -118,9 +123,7 @@ struct thread_state *thread_attach(void)
 	thread_self = t;
 	if (have_key)
 		pthread_setspecific(key, t);
-	start_state(t);
-	t->generation = recorder_gate.gate.generation;
-	t->busy = 0;
+	thread_restart(t);
 	return t;
 }
 
@@ -156,11 +159,8 @@ struct thread_state *thread_borrow(void)
 	lock_acquire(&graveyard_lock);
 	if (!graveyard) {
 		graveyard = take_state();
-		if (graveyard) {
+		if (graveyard)
 			graveyard->borrowed = 1;
-			graveyard->busy = 1;
-			start_state(graveyard);
-		}
 	}
 	if (!graveyard) {
 		lock_release(&graveyard_lock);
@@ -169,6 +169,8 @@ struct thread_state *thread_borrow(void)
 	}
 	graveyard->busy = 1;
 	thread_self = graveyard;
+	if (graveyard->generation != recorder_gate.gate.generation)
+		thread_restart(graveyard);
 	return graveyard;
 }
 
@@ -182,35 +184,37 @@ void thread_give_back(struct thread_state *t)
 
 int threads_init(void)
 {
+	if (!site_map_bytes)
+		site_map_bytes = ((size_t)recorder.cfg.max_stacks + 2) * sizeof(uint32_t);
+	else if (recorder.cfg.max_stacks > site_map_bytes / sizeof(uint32_t) - 2)
+		recorder.cfg.max_stacks = (uint32_t)(site_map_bytes / sizeof(uint32_t) - 2);
 	have_key = have_key || pthread_key_create(&key, key_destructor) == 0;
 	return have_key ? 0 : -EAGAIN;
 }
 
-static void blank(struct thread_state *t)
-{
-	sys_madvise(t->site_of, site_map_bytes(), MADV_DONTNEED);
-	t->generation = 0;
-	t->busy = 0;
-	t->borrowed = 0;
-	t->free_head = 0;
-	t->free_count = 0;
-	t->next_free = free_states;
-	free_states = t;
-}
-
 void threads_after_fork(void)
 {
-	struct thread_state *own = thread_self;
-
 	lock_reset(&list_lock);
 	lock_reset(&graveyard_lock);
 	graveyard = NULL;
 	free_states = NULL;
 	for (struct thread_state *t = all_states; t; t = t->next) {
-		blank(t);
-		if (t == own)
-			free_states = t->next_free;
+		if (t == thread_self)
+			continue;
+		t->busy = 0;
+		t->borrowed = 0;
+		t->next_free = free_states;
+		free_states = t;
 	}
-	if (own)
-		start_state(own);
+}
+
+bool threads_any_busy(void)
+{
+	bool busy = false;
+
+	lock_acquire(&list_lock);
+	for (struct thread_state *t = all_states; t && !busy; t = t->next)
+		busy = t->busy && t != thread_self;
+	lock_release(&list_lock);
+	return busy;
 }

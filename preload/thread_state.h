@@ -25,7 +25,7 @@
 #include "stack_capture.h"
 
 struct thread_state {
-	uint32_t generation;	/* of the gate when it became active */
+	uint32_t generation;	/* of the gate when it became active: names the session */
 	volatile uint8_t busy;	/* the thread is inside libleak */
 	uint8_t borrowed;	/* the graveyard's: held under its lock */
 	uint16_t thread;	/* index in SECT_THREADS */
@@ -65,7 +65,13 @@ bool thread_is_dead(void);
 struct thread_state *thread_borrow(void);
 void thread_give_back(struct thread_state *t);
 
-/* In a forked child: the other threads are gone, all states are blank again. */
+/* The session changed under @t, the calling thread's state: starts it afresh. */
+void thread_restart(struct thread_state *t);
+
+/* In a forked child: the other threads are gone, their states are free. */
 void threads_after_fork(void);
+
+/* Is any thread inside the recorder? After the gate was closed, so that none enters. */
+bool threads_any_busy(void);
 
 #endif
