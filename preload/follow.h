@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+/*
+ * follow.h - the sessions of the traced processes: finds them as they appear,
+ * and tells which processes still run.
+ *
+ * libleak.so makes one session per process image, all named after one pattern
+ * (LIBLEAK output=), in one directory, which is watched with inotify.
+ *
+ * Belongs to one thread.
+ */
+#ifndef PRELOAD_FOLLOW_H
+#define PRELOAD_FOLLOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/session_reader.h"
+
+struct follow;
+
+enum followed_state {
+	FOLLOWED_STARTING,	/* no header yet; session is NULL */
+	FOLLOWED_RUNNING,
+	FOLLOWED_ENDED,		/* the process image is gone: nothing can be freed any more */
+	FOLLOWED_DONE,		/* closed by follow_done(), or no session; session is NULL */
+};
+
+/* One session. The fields below `tries` are the user's: zero at first. */
+struct followed {
+	struct followed *next;	/* in order of appearance */
+	char *path;
+	enum followed_state state;
+	struct session *session;
+	unsigned int tries;	/* to open it */
+
+	bool announced, shown;
+	uint64_t trace_next;	/* number of the next trace event to print */
+};
+
+/*
+ * Watches for sessions that will be named after `pattern`: an absolute path, as
+ * in LIBLEAK output=, whose last component may hold %p, %n and %%. What is there
+ * already is ignored. 0 or -errno.
+ */
+int follow_open(const char *pattern, struct follow **out);
+
+/* Removes nothing from disk; NULL is allowed. */
+void follow_close(struct follow *f);
+
+/* Readable when there may be a new session. */
+int follow_fd(const struct follow *f);
+
+/* Takes in what has appeared since. 0 or -errno; what it could take in is in the list then, too. */
+int follow_update(struct follow *f);
+
+/*
+ * Is there a session without a header yet, so that it is worth to update again
+ * soon? Not any more once that has been tried a few hundred times.
+ */
+bool follow_is_starting(const struct follow *f);
+
+/* The first of the list; sessions never leave it before follow_close(). */
+struct followed *follow_first(const struct follow *f);
+
+/* Reads what the writer has added, and finds out whether it still runs. */
+void follow_refresh(struct followed *one);
+
+/* Closes the session, which will not be looked at again. */
+void follow_done(struct followed *one);
+
+#endif

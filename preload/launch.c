@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: MIT
+#define _GNU_SOURCE 1
+#include "preload/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fmt.h"
+#include "preload/library.h"
+#include "preload/program.h"
+
+enum { STATUS_FAILED = 1, STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127 };
+
+static const int passed_on[] = {
+	SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGTSTP, SIGCONT
+};
+
+struct launch {
+	struct target target;
+	char *const *argv;
+	char path[PATH_MAX];
+	pid_t pid;
+	int status;		/* of waitpid() */
+	/* as they were before begin() */
+	sigset_t mask;
+	struct sigaction pipe_action, child_action;
+};
+
+static int catch_signals(struct launch *l)
+{
+	struct sigaction standard = { .sa_handler = SIG_DFL }, ignore = { .sa_handler = SIG_IGN };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
+		sigaddset(&set, passed_on[i]);
+	l->target.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (l->target.fd < 0)
+		return -errno;
+	sigprocmask(SIG_BLOCK, &set, &l->mask);
+	/* an inherited SIG_IGN would take the program's status away */
+	sigaction(SIGCHLD, &standard, &l->child_action);
+	sigaction(SIGPIPE, &ignore, &l->pipe_action);
+	return 0;
+}
+
+static void restore_signals(const struct launch *l)
+{
+	sigaction(SIGCHLD, &l->child_action, NULL);
+	sigaction(SIGPIPE, &l->pipe_action, NULL);
+	sigprocmask(SIG_SETMASK, &l->mask, NULL);
+}
+
+/* setenv(name, first + separator + second), where either may be missing. */
+static int set_joined(const char *name, const char *first, char separator, const char *second)
+{
+	char *joined;
+	int rc;
+
+	if (!first || !*first || !second || !*second)
+		return setenv(name, first && *first ? first : second, 1) ? -errno : 0;
+	if (asprintf(&joined, "%s%c%s", first, separator, second) < 0)
+		return -ENOMEM;
+	rc = setenv(name, joined, 1) ? -errno : 0;
+	free(joined);
+	return rc;
+}
+
+/* In the child. Returns only when the program cannot be executed. */
+static int become_program(const struct launch *l, const char *library, const char *recording)
+{
+	int rc = set_joined("LD_PRELOAD", library, ':', getenv("LD_PRELOAD"));
+
+	if (!rc)
+		rc = set_joined("LIBLEAK", getenv("LIBLEAK"), ',', recording);
+	if (rc)
+		return rc;
+	restore_signals(l);
+	execvp(l->path, l->argv);
+	return -errno;
+}
+
+static int start_program(struct launch *l, const char *library, const char *recording)
+{
+	int report[2], error = 0;
+	ssize_t len;
+
+	if (pipe2(report, O_CLOEXEC))
+		return -errno;
+	l->pid = fork();
+	if (l->pid < 0)
+		error = -errno;
+	if (l->pid == 0) {
+		error = become_program(l, library, recording);
+		len = write(report[1], &error, sizeof(error));
+		_exit(len == sizeof(error) ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE);
+	}
+	close(report[1]);
+	/* end of file when exec has closed the other end */
+	while (!error && (len = read(report[0], &error, sizeof(error))) < 0 && errno == EINTR)
+		;
+	close(report[0]);
+	if (error && l->pid > 0)
+		waitpid(l->pid, NULL, 0);
+	return error;
+}
+
+static int complain(const char *program, const char *what)
+{
+	char name[256];
+
+	fprintf(stderr, "memleak: %s: %s\n", fmt_name_buf(name, sizeof(name), program), what);
+	return STATUS_FAILED;
+}
+
+static int complain_errno(const char *program, int rc)
+{
+	complain(program, rc == -ENOENT ? "not found" : strerror(-rc));
+	return rc == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+}
+
+/* Says why no library can be preloaded into the program, and what to do instead. */
+static int check_fit(const struct launch *l)
+{
+	char object[PATH_MAX];
+
+	switch (program_judge(l->path, object)) {
+	case PROGRAM_STATIC:
+		return complain(object, "statically linked, so that libleak.so cannot be preloaded; "
+				"link it dynamically, or attach to it while it runs: memleak -p PID");
+	case PROGRAM_SECURE:
+		return complain(object, "runs with the rights of its file (set-user-ID, set-group-ID "
+				"or capabilities), so that the loader refuses libleak.so; run memleak "
+				"as the user whose rights it takes, or use a copy without them");
+	case PROGRAM_OTHER_ARCH:
+		return complain(object, "for another machine or word size than this memleak; "
+				"use a memleak and libleak.so built for it");
+	case PROGRAM_OTHER_LIBC:
+		return complain(object, "linked to another C library than this memleak and its "
+				"libleak.so; build memleak with that C library");
+	case PROGRAM_FITS:
+		break;
+	}
+	return 0;
+}
+
+static int launch_begin(struct target *target, const char *recording)
+{
+	struct launch *l = (struct launch *)target;
+	char library[PATH_MAX];
+	int rc = program_find(l->argv[0], l->path);
+
+	if (rc)
+		return complain_errno(l->argv[0], rc);
+	if (check_fit(l))
+		return STATUS_FAILED;
+	rc = library_find(library);
+	if (rc)
+		return library_complain(rc, library);
+	rc = catch_signals(l);
+	if (rc)
+		return complain("signalfd", strerror(-rc));
+	rc = start_program(l, library, recording);
+	if (rc) {
+		close(l->target.fd);
+		restore_signals(l);
+		return complain_errno(l->argv[0], rc);
+	}
+	return 0;
+}
+
+static bool has_ended(struct launch *l)
+{
+	pid_t reaped;
+
+	do {
+		reaped = waitpid(l->pid, &l->status, WNOHANG);
+	} while (reaped < 0 && errno == EINTR);
+	return reaped == l->pid;
+}
+
+static bool launch_event(struct target *target)
+{
+	struct launch *l = (struct launch *)target;
+	struct signalfd_siginfo info;
+
+	while (read(target->fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD) {
+			if (has_ended(l))
+				return true;
+			continue;
+		}
+		/* the terminal sends to the whole process group: the program has got it, too */
+		if (info.ssi_code != SI_KERNEL)
+			kill(l->pid, (int)info.ssi_signo);
+		if (info.ssi_signo == SIGTSTP)
+			raise(SIGSTOP);
+	}
+	return false;
+}
+
+static bool launch_enough(struct target *target)
+{
+	const struct launch *l = (const struct launch *)target;
+
+	fprintf(stderr, "memleak: that was the last interval report; the final one follows "
+		"when pid %d has ended\n", (int)l->pid);
+	return false;
+}
+
+static int launch_end(struct target *target)
+{
+	struct launch *l = (struct launch *)target;
+
+	close(target->fd);
+	target->fd = -1;
+	restore_signals(l);
+	return WIFSIGNALED(l->status) ? 128 + WTERMSIG(l->status) : WEXITSTATUS(l->status);
+}
+
+struct target *launch_target(char *const *argv)
+{
+	static const struct target_ops ops = {
+		launch_begin, launch_event, launch_enough, launch_end
+	};
+	static struct launch launch = { .target = { &ops, -1 } };
+
+	launch.argv = argv;
+	return &launch.target;
+}

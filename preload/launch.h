@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+/*
+ * launch.h - a program run with libleak.so preloaded, as a target: passes signals
+ * on to it, and learns how it ended.
+ *
+ * The program stays in memleak's process group and keeps its terminal, so that
+ * what the terminal sends (Ctrl-C, Ctrl-Z) reaches both by itself. Only what was
+ * sent to memleak alone is passed on: SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
+ * SIGUSR2, SIGTSTP and SIGCONT.
+ *
+ * One launch at a time, from the main thread: dispositions and mask of signals
+ * are changed from begin() to end().
+ */
+#ifndef PRELOAD_LAUNCH_H
+#define PRELOAD_LAUNCH_H
+
+#include "preload/target.h"
+
+/*
+ * argv: the program, looked for along PATH, and its arguments; kept, not copied.
+ * The target ends when the program has ended; end() returns its status, or
+ * 128 + the signal that killed it. begin() fails with 127 when there is no such
+ * program, 126 when it cannot be executed, 1 when it cannot be recorded.
+ * A static object: nothing to free.
+ */
+struct target *launch_target(char *const *argv);
+
+#endif
