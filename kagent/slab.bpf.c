@@ -484,12 +484,14 @@ static long forget_one(__u32 i, __u32 *done)
 		return 1;
 	ptr = forget[i].addr;
 	o = bpf_map_lookup_elem(&live, &ptr);
-	if (o && o->time == forget[i].time)
-		*done += drop_object(ptr);
+	if (o && o->time == forget[i].time && drop_object(ptr)) {
+		forget[i].addr = 0;
+		*done += 1;
+	}
 	return 0;
 }
 
-/* Drops the first *n of forget[], unless the address was allocated again since. */
+/* Drops the first *n of forget[] that still stand as they were read; their addr becomes 0. */
 SEC("syscall")
 int forget_objects(__u32 *n)
 {

@@ -512,7 +512,7 @@ void tracer_cost(struct tracer *t, uint64_t *ns, uint64_t *runs)
 
 /* ---- commands to the BPF side ------------------------------------------------------------ */
 
-long tracer_forget(struct tracer *t, const struct ka_forget *list, size_t count)
+long tracer_forget(struct tracer *t, struct ka_forget *list, size_t count)
 {
 	int fd = bpf_program__fd(t->skel->progs.forget_objects);
 	long total = 0;
@@ -526,6 +526,7 @@ long tracer_forget(struct tracer *t, const struct ka_forget *list, size_t count)
 		memcpy(t->skel->bss->forget, list, part * sizeof(*list));
 		if (bpf_prog_test_run_opts(fd, &opts))
 			return -errno;
+		memcpy(list, t->skel->bss->forget, part * sizeof(*list));
 		total += t->skel->bss->forgotten;
 		list += part;
 		count -= part;

@@ -58,10 +58,11 @@ int tracer_counts(struct tracer *t, uint32_t index, struct ka_cache_count *sum);
 void tracer_losses(struct tracer *t, uint64_t loss[KA_LOSS_MAX], uint64_t *recursion);
 
 /*
- * Drops objects that turned out to be freed; those that were allocated again
- * meanwhile stay. The number dropped or -errno (-ENOTSUP: not on this kernel).
+ * Drops objects from the map of live ones, as if a free had been seen, and sets
+ * addr of those to 0. The others were freed or allocated again meanwhile.
+ * The number dropped or -errno (-ENOTSUP: not on this kernel).
  */
-long tracer_forget(struct tracer *t, const struct ka_forget *list, size_t count);
+long tracer_forget(struct tracer *t, struct ka_forget *list, size_t count);
 
 /* Reads trace events for at most timeout_ms; the number read or -errno. */
 typedef int tracer_event_fn(void *arg, const struct ka_event *e);

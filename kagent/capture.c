@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: MIT
+/* capture.c - the state of a running capture and its snapshots. */
+#include "kagent/capture.h"
+
+#include "common/hash_index.h"
+#include "kagent/verdict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* A growing array; room doubles. */
+struct array {
+	void *data;
+	size_t count, room;
+};
+
+struct ustack {
+	uint64_t key;
+	struct ka_ustack s;	/* addresses translated */
+};
+
+struct capture {
+	struct tracer *tracer;
+	const struct capture_settings *settings;
+	struct cache_names *names;
+	struct symbols *symbols;
+	struct userspace *userspace;
+	struct slab_table slabs_start;
+	struct array caches;	/* struct capture_cache */
+	struct array sites;	/* struct capture_site */
+	struct array ustacks;	/* struct ustack */
+	struct array objects, phantoms;	/* struct capture_object */
+	struct array strays;	/* struct ka_forget: of caches that nobody wants */
+	struct hash_index cache_index, site_index, ustack_index;
+	uint64_t start_ns, snapshot_ns;
+};
+
+static void *append(struct array *a, size_t size)
+{
+	if (a->count == a->room) {
+		size_t room = a->room ? a->room * 2 : 64;
+		void *bigger = realloc(a->data, room * size);
+
+		if (!bigger)
+			return NULL;
+		a->data = bigger;
+		a->room = room;
+	}
+	return (char *)a->data + a->count++ * size;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static struct capture_cache *caches_of(const struct capture *c)
+{
+	return c->caches.data;
+}
+
+static struct capture_site *sites_of(const struct capture *c)
+{
+	return c->sites.data;
+}
+
+static struct ustack *ustacks_of(const struct capture *c)
+{
+	return c->ustacks.data;
+}
+
+static struct capture_object *objects_of(const struct array *a)
+{
+	return a->data;
+}
+
+/* ---- caches ------------------------------------------------------------------- */
+
+static bool same_cache(const void *owner, uint32_t index, const void *key)
+{
+	return caches_of(owner)[index].id == *(const uint64_t *)key;
+}
+
+static uint32_t find_cache(const struct capture *c, uint64_t id)
+{
+	return hash_index_find(&c->cache_index, hash_mix(id), same_cache, c, &id);
+}
+
+static const char *pseudo_name(uint64_t id)
+{
+	static const char *const names[] = { "", "kmalloc-large", "pages", "percpu", "unknown" };
+
+	return id <= KA_CACHE_LAST ? names[id] : "";
+}
+
+static bool is_wanted(const struct capture *c, const char *name, uint32_t object_size)
+{
+	size_t i;
+
+	for (i = 0; i < c->settings->pattern_count; i++)
+		if (cache_names_match(c->names, c->settings->patterns[i], name, object_size))
+			return true;
+	return !c->settings->pattern_count;
+}
+
+static uint64_t slab_active(const struct slab_table *t, const char *name)
+{
+	const struct slab_row *r = slab_table_find(t, name);
+
+	return r ? r->active : 0;
+}
+
+/* Pages and percpu are asked for by an option of their own. */
+static bool always_wanted(uint64_t id)
+{
+	return id == KA_CACHE_PAGES || id == KA_CACHE_PERCPU;
+}
+
+static int new_cache(struct capture *c, uint64_t id, const struct ka_cache *k)
+{
+	const char *name = id <= KA_CACHE_LAST ? pseudo_name(id) : k->name;
+	struct capture_cache *n;
+	char *copy = strdup(name);
+
+	n = copy ? append(&c->caches, sizeof(*n)) : NULL;
+	if (!n) {
+		free(copy);
+		return -ENOMEM;
+	}
+	*n = (struct capture_cache) {
+		.id = id, .name = copy, .aliases = cache_names_aliases(c->names, copy),
+		.object_size = k->object_size, .slab_size = k->slab_size, .index = k->index,
+		.wanted = always_wanted(id) || is_wanted(c, copy, k->object_size),
+		.active_start = slab_active(&c->slabs_start, copy),
+	};
+	if (hash_index_add(&c->cache_index, hash_mix(id), c->caches.count - 1)) {
+		c->caches.count--;
+		free(copy);
+		return -ENOMEM;
+	}
+	return tracer_decide(c->tracer, id, k, n->wanted);
+}
+
+/* A cache at the address of one that was destroyed: another name. */
+static bool was_replaced(const struct capture_cache *known, const struct ka_cache *k)
+{
+	return known->id > KA_CACHE_LAST && k->name[0] && strcmp(known->name, k->name);
+}
+
+static int look_at_cache(void *arg, uint64_t id, const struct ka_cache *k)
+{
+	struct capture *c = arg;
+	uint32_t i = find_cache(c, id);
+
+	if (i == HASH_INDEX_NONE)
+		return new_cache(c, id, k);
+	if (k->state == KA_CACHE_NEW || was_replaced(&caches_of(c)[i], k))
+		return tracer_decide(c->tracer, id, k, caches_of(c)[i].wanted);
+	return 0;
+}
+
+/* ---- sites and stacks ------------------------------------------------------------ */
+
+static bool same_site(const void *owner, uint32_t index, const void *key)
+{
+	return sites_of(owner)[index].key == *(const uint64_t *)key;
+}
+
+const struct capture_site *capture_find_site(const struct capture *c, uint64_t key)
+{
+	uint32_t i = hash_index_find(&c->site_index, hash_mix(key), same_site, c, &key);
+
+	return i == HASH_INDEX_NONE ? NULL : &sites_of(c)[i];
+}
+
+static int resolve(struct capture *c, const struct ka_site *s)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->depth && i < KA_MAX_DEPTH && !err; i++)
+		err = symbols_add(c->symbols, s->ip[i]);
+	return err;
+}
+
+static int look_at_site(void *arg, uint64_t key, const struct ka_site *s)
+{
+	struct capture *c = arg;
+	uint32_t cache = find_cache(c, s->cache), i;
+	struct capture_site *n;
+	int err;
+
+	if (cache == HASH_INDEX_NONE || !caches_of(c)[cache].wanted)
+		return 0;
+	i = hash_index_find(&c->site_index, hash_mix(key), same_site, c, &key);
+	if (i != HASH_INDEX_NONE) {
+		sites_of(c)[i].s = *s;
+		return 0;
+	}
+	err = resolve(c, s);
+	if (err)
+		return err;
+	n = append(&c->sites, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	*n = (struct capture_site) { key, cache, *s };
+	if (n->s.depth > KA_MAX_DEPTH)
+		n->s.depth = 0;
+	return hash_index_add(&c->site_index, hash_mix(key), c->sites.count - 1);
+}
+
+static bool same_ustack(const void *owner, uint32_t index, const void *key)
+{
+	return ustacks_of(owner)[index].key == *(const uint64_t *)key;
+}
+
+const struct ka_ustack *capture_find_ustack(const struct capture *c, uint64_t key)
+{
+	uint32_t i = hash_index_find(&c->ustack_index, hash_mix(key), same_ustack, c, &key);
+
+	return i == HASH_INDEX_NONE ? NULL : &ustacks_of(c)[i].s;
+}
+
+static int look_at_ustack(void *arg, uint64_t key, const struct ka_ustack *s)
+{
+	struct capture *c = arg;
+	struct ustack *n;
+
+	if (capture_find_ustack(c, key))
+		return 0;
+	n = append(&c->ustacks, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	*n = (struct ustack) { key, *s };
+	if (n->s.depth > KA_MAX_DEPTH)
+		n->s.depth = 0;
+	for (uint32_t i = 0; i < n->s.depth; i++)
+		n->s.ip[i] = userspace_translate(c->userspace, s->tgid, s->ip[i]);
+	return hash_index_add(&c->ustack_index, hash_mix(key), c->ustacks.count - 1);
+}
+
+int capture_look(struct capture *c)
+{
+	int err = tracer_each_cache(c->tracer, look_at_cache, c);
+
+	symbols_new_round(c->symbols);
+	if (!err)
+		err = tracer_each_site(c->tracer, look_at_site, c);
+	if (!err && c->settings->tracer.config.user_stacks) {
+		userspace_new_round(c->userspace);
+		err = tracer_each_ustack(c->tracer, look_at_ustack, c);
+	}
+	return err;
+}
+
+/* ---- snapshots --------------------------------------------------------------------- */
+
+static int take_object(void *arg, uint64_t addr, const struct ka_object *o)
+{
+	struct capture *c = arg;
+	uint32_t cache = find_cache(c, o->cache);
+	struct capture_object *n;
+
+	if (cache == HASH_INDEX_NONE)	/* met after capture_look(): next time */
+		return 0;
+	if (!caches_of(c)[cache].wanted) {
+		struct ka_forget *stray = append(&c->strays, sizeof(*stray));
+
+		if (stray)
+			*stray = (struct ka_forget) { addr, o->time };
+		return stray ? 0 : -ENOMEM;
+	}
+	n = append(&c->objects, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	*n = (struct capture_object) { .addr = addr, .o = *o, .cache = cache, .verdict = KA_YOUNG };
+	return 0;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct capture_object *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+/* A map that changes while it is read may give an entry twice. */
+static void sort_objects(struct capture *c)
+{
+	struct capture_object *o = c->objects.data;
+	size_t kept = 0;
+
+	if (!c->objects.count)
+		return;
+	qsort(o, c->objects.count, sizeof(*o), by_address);
+	for (size_t i = 0; i < c->objects.count; i++)
+		if (!kept || o[i].addr != o[kept - 1].addr)
+			o[kept++] = o[i];
+	c->objects.count = kept;
+}
+
+static bool is_suspect(const struct capture *c, const struct capture_object *o)
+{
+	return c->snapshot_ns >= o->o.time + c->settings->older_ns;
+}
+
+static void mark_unverified(struct capture *c)
+{
+	struct capture_object *o = c->objects.data;
+
+	for (size_t i = 0; i < c->objects.count; i++)
+		if (is_suspect(c, &o[i]))
+			o[i].verdict = KA_UNVERIFIED;
+}
+
+static int judge(struct capture *c, struct verdicts *v)
+{
+	struct capture_object *o = c->objects.data;
+	struct ka_check *check = malloc((c->objects.count + 1) * sizeof(*check));
+	size_t n = 0, i;
+	int err;
+
+	if (!check)
+		return -ENOMEM;
+	for (i = 0; i < c->objects.count; i++)
+		if (is_suspect(c, &o[i]))
+			check[n++] = (struct ka_check) { o[i].addr, o[i].o.cache, o[i].o.kind, KA_UNVERIFIED };
+	err = verdicts_check(v, check, n);
+	for (i = n = 0; i < c->objects.count && !err; i++)
+		if (is_suspect(c, &o[i]))
+			o[i].verdict = check[n++].verdict;
+	free(check);
+	return err;
+}
+
+static bool is_phantom(const struct capture_object *o)
+{
+	return o->verdict == KA_FREED || o->verdict == KA_GONE;
+}
+
+static int keep_phantom(struct capture *c, const struct capture_object *o)
+{
+	struct capture_object *copy;
+
+	caches_of(c)[o->cache].freed_unseen++;
+	if (c->phantoms.count >= CAPTURE_PHANTOMS)
+		return 0;
+	copy = append(&c->phantoms, sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	*copy = *o;
+	return 0;
+}
+
+/*
+ * Phantoms leave the map of live objects and the snapshot, and are kept apart.
+ * One that had left the map already was freed in the ordinary way meanwhile.
+ */
+static int drop_phantoms(struct capture *c)
+{
+	struct capture_object *o = c->objects.data;
+	struct ka_forget *list = malloc((c->objects.count + 1) * sizeof(*list));
+	size_t n = 0, kept = 0, i;
+	long dropped;
+	int err = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (i = 0; i < c->objects.count; i++)
+		if (is_phantom(&o[i]))
+			list[n++] = (struct ka_forget) { o[i].addr, o[i].o.time };
+	dropped = n ? tracer_forget(c->tracer, list, n) : 0;
+	if (dropped < 0)
+		err = dropped;
+	for (i = n = 0; i < c->objects.count && !err; i++) {
+		if (!is_phantom(&o[i]))
+			o[kept++] = o[i];
+		else if (!list[n++].addr)
+			err = keep_phantom(c, &o[i]);
+	}
+	if (!err)
+		c->objects.count = kept;
+	free(list);
+	return err;
+}
+
+static void drop_strays(struct capture *c)
+{
+	if (c->strays.count)
+		tracer_forget(c->tracer, c->strays.data, c->strays.count);
+	c->strays.count = 0;
+}
+
+static void sum_up(struct capture *c)
+{
+	struct capture_cache *caches = c->caches.data;
+	struct slab_table now = { NULL, 0 };
+	size_t i;
+
+	slab_table_read("/proc/slabinfo", &now);
+	for (i = 0; i < c->caches.count; i++) {
+		caches[i].active_end = slab_active(&now, caches[i].name);
+		caches[i].tracked = caches[i].allocs = caches[i].frees = 0;
+	}
+	slab_table_free(&now);
+	for (i = 0; i < c->objects.count; i++)
+		caches[objects_of(&c->objects)[i].cache].tracked++;
+	for (i = 0; i < c->sites.count; i++) {
+		caches[sites_of(c)[i].cache].allocs += sites_of(c)[i].s.allocs;
+		caches[sites_of(c)[i].cache].frees += sites_of(c)[i].s.frees;
+	}
+}
+
+int capture_snapshot(struct capture *c)
+{
+	struct verdicts *v = tracer_verdicts(c->tracer);
+	int err = capture_look(c);
+
+	if (err)
+		return err;
+	c->objects.count = 0;
+	c->snapshot_ns = now_ns();
+	err = tracer_each_object(c->tracer, take_object, c);
+	if (err)
+		return err;
+	drop_strays(c);
+	sort_objects(c);
+	if (v)
+		err = judge(c, v);
+	else
+		mark_unverified(c);
+	if (!err)
+		err = drop_phantoms(c);
+	/* once more, now that phantoms have left their sites */
+	if (!err)
+		err = tracer_each_site(c->tracer, look_at_site, c);
+	sum_up(c);
+	return err;
+}
+
+/* ---- start and end -------------------------------------------------------------------- */
+
+int capture_start(const struct capture_settings *settings, struct capture **out,
+		  char *why, size_t why_size)
+{
+	struct tracer_settings t = settings->tracer;
+	struct capture *c = calloc(1, sizeof(*c));
+	int err = c ? 0 : -ENOMEM;
+
+	snprintf(why, why_size, "out of memory");
+	if (!err)
+		err = cache_names_load("/sys/kernel/slab", &c->names);
+	if (!err)
+		err = symbols_open("/proc/kallsyms", &c->symbols);
+	if (!err)
+		err = userspace_open("/proc", &c->userspace);
+	if (!err) {
+		c->settings = settings;
+		t.config.filtered = settings->pattern_count != 0;
+		slab_table_read("/proc/slabinfo", &c->slabs_start);
+		c->start_ns = now_ns();
+		err = tracer_start(&t, &c->tracer, why, why_size);
+	}
+	if (err) {
+		capture_free(c);
+		return err;
+	}
+	*out = c;
+	return 0;
+}
+
+void capture_free(struct capture *c)
+{
+	if (!c)
+		return;
+	tracer_free(c->tracer);
+	for (size_t i = 0; i < c->caches.count; i++)
+		free((char *)caches_of(c)[i].name);
+	free(c->caches.data);
+	free(c->sites.data);
+	free(c->ustacks.data);
+	free(c->objects.data);
+	free(c->phantoms.data);
+	free(c->strays.data);
+	hash_index_free(&c->cache_index);
+	hash_index_free(&c->site_index);
+	hash_index_free(&c->ustack_index);
+	slab_table_free(&c->slabs_start);
+	cache_names_free(c->names);
+	symbols_close(c->symbols);
+	userspace_close(c->userspace);
+	free(c);
+}
+
+/* ---- access -------------------------------------------------------------------------------- */
+
+struct tracer *capture_tracer(struct capture *c)
+{
+	return c->tracer;
+}
+
+const struct symbols *capture_symbols(const struct capture *c)
+{
+	return c->symbols;
+}
+
+const struct userspace *capture_userspace(const struct capture *c)
+{
+	return c->userspace;
+}
+
+size_t capture_cache_count(const struct capture *c)
+{
+	return c->caches.count;
+}
+
+const struct capture_cache *capture_cache(const struct capture *c, size_t i)
+{
+	return &caches_of(c)[i];
+}
+
+size_t capture_object_count(const struct capture *c)
+{
+	return c->objects.count;
+}
+
+const struct capture_object *capture_object(const struct capture *c, size_t i)
+{
+	return &objects_of(&c->objects)[i];
+}
+
+size_t capture_phantom_count(const struct capture *c)
+{
+	return c->phantoms.count;
+}
+
+const struct capture_object *capture_phantom(const struct capture *c, size_t i)
+{
+	return &objects_of(&c->phantoms)[i];
+}
+
+size_t capture_site_count(const struct capture *c)
+{
+	return c->sites.count;
+}
+
+const struct capture_site *capture_site(const struct capture *c, size_t i)
+{
+	return &sites_of(c)[i];
+}
+
+uint64_t capture_snapshot_ns(const struct capture *c)
+{
+	return c->snapshot_ns;
+}
+
+uint64_t capture_start_ns(const struct capture *c)
+{
+	return c->start_ns;
+}
