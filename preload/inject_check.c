@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/* inject_check.c - see inject_check.h */
+#define _GNU_SOURCE 1
+#include "inject_check.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CAP_SYS_PTRACE_BIT	19
+
+static FILE *open_proc(pid_t pid, const char *file)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "/proc/%d/%s", (int)pid, file);
+	return fopen(name, "re");
+}
+
+static void status_line(const char *line, struct inject_status *s)
+{
+	if (!strncmp(line, "VmSize:", 7))
+		s->user_memory = true;
+	else if (!strncmp(line, "Name:", 5))
+		sscanf(line + 5, " %63[^\n]", s->name);
+	else
+		(void)(sscanf(line, "State: %c", &s->state) || sscanf(line, "Tgid: %d", &s->tgid) ||
+		       sscanf(line, "PPid: %d", &s->ppid) ||
+		       sscanf(line, "TracerPid: %d", &s->tracer) ||
+		       sscanf(line, "Uid: %u %u", &s->uid, &s->euid) ||
+		       sscanf(line, "Seccomp: %d", &s->seccomp));
+}
+
+int inject_read_status(pid_t pid, struct inject_status *status)
+{
+	struct inject_status s = { .state = 'X' };
+	FILE *f = open_proc(pid, "status");
+	char line[256];
+
+	if (!f)
+		return -ESRCH;
+	while (fgets(line, sizeof(line), f))
+		status_line(line, &s);
+	fclose(f);
+	if (!s.tgid)
+		return -ESRCH;
+	*status = s;
+	return 0;
+}
+
+static void name_of(pid_t pid, char *name, size_t size)
+{
+	struct inject_status s;
+
+	snprintf(name, size, "%s", inject_read_status(pid, &s) ? "?" : s.name);
+}
+
+static int check_state(pid_t pid, const struct inject_status *s, struct inject_why *why)
+{
+	char name[64];
+
+	if (s->state == 'Z' || s->state == 'X')
+		return inject_because(why, -ESRCH, "process %d (%s) has ended and waits for its "
+				      "parent %d to notice (a zombie)", pid, s->name, s->ppid);
+	if (!s->user_memory)
+		return inject_because(why, -ENOTSUP, "process %d (%s) is a kernel thread: it has "
+				      "no heap of its own; run memleak without -p for the kernel's",
+				      pid, s->name);
+	if (s->tracer) {
+		name_of(s->tracer, name, sizeof(name));
+		return inject_because(why, -EBUSY, "process %d (%s) is being traced by process %d "
+				      "(%s): end that first", pid, s->name, s->tracer, name);
+	}
+	if (s->state == 'T')
+		return inject_because(why, -EAGAIN, "process %d (%s) is stopped: continue it with "
+				      "kill -CONT %d", pid, s->name, pid);
+	if (s->seccomp == 1)
+		return inject_because(why, -ENOTSUP, "process %d (%s) runs in strict seccomp mode: "
+				      "it may not load a library", pid, s->name);
+	return 0;
+}
+
+/* cgroup v2 and the v1 freezer; containers' own cgroup mounts are below the host's. */
+static bool frozen_at(const char *cgroup, const char *mount, const char *file, const char *word)
+{
+	char name[5000], line[256];
+	bool frozen = false;
+	FILE *f;
+
+	snprintf(name, sizeof(name), "%s%s/%s", mount, cgroup, file);
+	f = fopen(name, "re");
+	while (f && !frozen && fgets(line, sizeof(line), f))
+		frozen = !strncmp(line, word, strlen(word));
+	if (f)
+		fclose(f);
+	return frozen;
+}
+
+static int check_frozen(pid_t pid, struct inject_why *why)
+{
+	FILE *f = open_proc(pid, "cgroup");
+	char line[4200];
+	int err = 0;
+
+	while (f && !err && fgets(line, sizeof(line), f)) {
+		char *path = strchr(line, '/');
+
+		if (!path)
+			continue;
+		path[strcspn(path, "\n")] = '\0';
+		if ((!strncmp(line, "0::", 3) &&
+		     (frozen_at(path, "/sys/fs/cgroup", "cgroup.events", "frozen 1") ||
+		      frozen_at(path, "/sys/fs/cgroup/unified", "cgroup.events", "frozen 1"))) ||
+		    (strstr(line, ":freezer:") &&
+		     frozen_at(path, "/sys/fs/cgroup/freezer", "freezer.state", "FROZEN")))
+			err = inject_because(why, -EAGAIN, "process %d is in a frozen cgroup (%s): "
+					     "thaw it first", pid, path);
+	}
+	if (f)
+		fclose(f);
+	return err;
+}
+
+static int check_header(pid_t pid, const Elf64_Ehdr *eh, struct inject_why *why)
+{
+	if (eh->e_ident[EI_CLASS] != ELFCLASS64)
+		return inject_because(why, -ENOTSUP, "process %d is a 32-bit program: this memleak "
+				      "attaches to 64-bit ones only", pid);
+	if (eh->e_machine != EM_X86_64)
+		return inject_because(why, -ENOTSUP, "process %d runs code of another machine "
+				      "(ELF machine %u)", pid, eh->e_machine);
+	return 0;
+}
+
+static int check_program(pid_t pid, struct inject_why *why)
+{
+	Elf64_Phdr ph[64];
+	Elf64_Ehdr eh;
+	char name[64];
+	bool dynamic = false;
+	int fd, err;
+
+	snprintf(name, sizeof(name), "/proc/%d/exe", (int)pid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT || errno == ESRCH ?
+			inject_because(why, -ESRCH, "process %d has just ended", pid) :
+			inject_explain_refusal(pid, -errno, why);
+	if (pread(fd, &eh, sizeof(eh), 0) != sizeof(eh) || memcmp(eh.e_ident, ELFMAG, SELFMAG)) {
+		close(fd);
+		return inject_because(why, -ENOTSUP, "the program of process %d is not ELF", pid);
+	}
+	err = check_header(pid, &eh, why);
+	if (!err && eh.e_phnum <= 64 && eh.e_phentsize == sizeof(ph[0]) &&
+	    pread(fd, ph, eh.e_phnum * sizeof(ph[0]), (off_t)eh.e_phoff) > 0)
+		for (unsigned i = 0; i < eh.e_phnum; i++)
+			dynamic |= ph[i].p_type == PT_INTERP;
+	close(fd);
+	if (!err && !dynamic)
+		err = inject_because(why, -ENOTSUP, "the program of process %d is statically linked: "
+				     "it has no dynamic loader to take a library in", pid);
+	return err;
+}
+
+int inject_check(pid_t pid, struct inject_why *why)
+{
+	struct inject_status s;
+	int err = inject_read_status(pid, &s);
+
+	if (err)
+		return inject_because(why, err, "no such process: %d", pid);
+	if (s.tgid != pid)
+		return inject_because(why, -ESRCH, "%d is a thread of process %d: attach to that",
+				      pid, s.tgid);
+	if (pid == getpid())
+		return inject_because(why, -ENOTSUP, "process %d is memleak itself", pid);
+	err = check_state(pid, &s, why);
+	if (!err)
+		err = check_frozen(pid, why);
+	return err ? err : check_program(pid, why);
+}
+
+static bool have_ptrace_capability(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	unsigned long long caps = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "CapEff: %llx", &caps) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return caps >> CAP_SYS_PTRACE_BIT & 1;
+}
+
+static int yama_scope(void)
+{
+	FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+	int scope = 0;
+
+	if (f && fscanf(f, "%d", &scope) != 1)
+		scope = 0;
+	if (f)
+		fclose(f);
+	return scope;
+}
+
+static bool other_user_namespace(pid_t pid)
+{
+	char name[64], mine[64] = "", theirs[64] = "";
+
+	snprintf(name, sizeof(name), "/proc/%d/ns/user", (int)pid);
+	return readlink("/proc/self/ns/user", mine, sizeof(mine) - 1) > 0 &&
+	       readlink(name, theirs, sizeof(theirs) - 1) > 0 && strcmp(mine, theirs);
+}
+
+int inject_explain_refusal(pid_t pid, int err, struct inject_why *why)
+{
+	struct inject_status s;
+
+	if (err == -ESRCH || inject_read_status(pid, &s))
+		return inject_because(why, -ESRCH, "process %d has just ended", pid);
+	if (err != -EPERM && err != -EACCES)
+		return inject_because(why, err, "cannot trace process %d (%s): %s", pid, s.name,
+				      strerror(-err));
+	if (s.tracer)
+		return check_state(pid, &s, why);
+	if (yama_scope() == 3)
+		return inject_because(why, -EPERM, "attaching is switched off on this machine until "
+				      "the next boot (kernel.yama.ptrace_scope is 3)");
+	if (have_ptrace_capability())
+		return inject_because(why, -EPERM, other_user_namespace(pid) ?
+				      "process %d (%s) is in another user namespace, in which "
+				      "memleak has no CAP_SYS_PTRACE: run memleak on the host" :
+				      "process %d (%s) may not be traced, though memleak has "
+				      "CAP_SYS_PTRACE: a security module (SELinux, AppArmor) or a "
+				      "seccomp filter forbids it", pid, s.name);
+	if (s.uid != geteuid() || s.euid != geteuid())
+		return inject_because(why, -EPERM, "process %d (%s) belongs to user %u, memleak runs "
+				      "as user %u: run memleak as root or with CAP_SYS_PTRACE",
+				      pid, s.name, s.euid, geteuid());
+	if (yama_scope())
+		return inject_because(why, -EPERM, "process %d (%s) is no child of memleak, and "
+				      "kernel.yama.ptrace_scope is %d: run memleak as root, or set it "
+				      "to 0", pid, s.name, yama_scope());
+	return inject_because(why, -EPERM, "process %d (%s) protects itself from being traced (it is "
+			      "set-user-ID, or not dumpable): run memleak as root", pid, s.name);
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: MIT
+/* inject_unwind.c - see inject_unwind.h */
+#define _GNU_SOURCE 1
+#include "inject_unwind.h"
+
+#include <errno.h>
+#include <libunwind.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_FRAMES	1024
+#define PAGE		4096u
+#define CACHED_PAGES	64u
+
+/* The binary search in .eh_frame_hdr; exported by libunwind for users like this one. */
+#define search_unwind_table UNW_OBJ(dwarf_search_unwind_table)
+extern int search_unwind_table(unw_addr_space_t space, unw_word_t ip, unw_dyn_info_t *table,
+			       unw_proc_info_t *info, int need_unwind_info, void *arg);
+
+struct cached_page {
+	uint64_t addr;		/* 0: empty */
+	unsigned char data[PAGE];
+};
+
+struct unwinder {
+	const struct image *image;
+	int mem;
+	unw_addr_space_t space;
+	const struct user_regs_struct *regs;
+	struct cached_page pages[CACHED_PAGES];
+};
+
+static int read_word(struct unwinder *u, uint64_t addr, uint64_t *value)
+{
+	uint64_t page = addr & ~(uint64_t)(PAGE - 1);
+	struct cached_page *c = &u->pages[page / PAGE % CACHED_PAGES];
+	int err;
+
+	if (!page || addr - page > PAGE - sizeof(*value))
+		return image_read(u->mem, addr, value, sizeof(*value));
+	if (c->addr != page) {
+		c->addr = 0;
+		err = image_read(u->mem, page, c->data, PAGE);
+		if (err)
+			return err;
+		c->addr = page;
+	}
+	memcpy(value, c->data + (addr - page), sizeof(*value));
+	return 0;
+}
+
+static int access_memory(unw_addr_space_t space, unw_word_t addr, unw_word_t *value, int write,
+			 void *arg)
+{
+	(void)space;
+	return write || read_word(arg, addr, value) ? -UNW_EINVAL : 0;
+}
+
+static int access_register(unw_addr_space_t space, unw_regnum_t reg, unw_word_t *value, int write,
+			   void *arg)
+{
+	const struct user_regs_struct *r = ((struct unwinder *)arg)->regs;
+
+	(void)space;
+	if (write)
+		return -UNW_EREADONLYREG;
+	switch (reg) {
+	case UNW_X86_64_RAX:	*value = r->rax; break;
+	case UNW_X86_64_RDX:	*value = r->rdx; break;
+	case UNW_X86_64_RCX:	*value = r->rcx; break;
+	case UNW_X86_64_RBX:	*value = r->rbx; break;
+	case UNW_X86_64_RSI:	*value = r->rsi; break;
+	case UNW_X86_64_RDI:	*value = r->rdi; break;
+	case UNW_X86_64_RBP:	*value = r->rbp; break;
+	case UNW_X86_64_RSP:	*value = r->rsp; break;
+	case UNW_X86_64_R8:	*value = r->r8; break;
+	case UNW_X86_64_R9:	*value = r->r9; break;
+	case UNW_X86_64_R10:	*value = r->r10; break;
+	case UNW_X86_64_R11:	*value = r->r11; break;
+	case UNW_X86_64_R12:	*value = r->r12; break;
+	case UNW_X86_64_R13:	*value = r->r13; break;
+	case UNW_X86_64_R14:	*value = r->r14; break;
+	case UNW_X86_64_R15:	*value = r->r15; break;
+	case UNW_X86_64_RIP:	*value = r->rip; break;
+	default:		return -UNW_EBADREG;
+	}
+	return 0;
+}
+
+static int access_float(unw_addr_space_t space, unw_regnum_t reg, unw_fpreg_t *value, int write,
+			void *arg)
+{
+	(void)space;
+	(void)reg;
+	(void)value;
+	(void)write;
+	(void)arg;
+	return -UNW_EBADREG;
+}
+
+/* .eh_frame_hdr: version 1; frame pointer pcrel sdata4, count udata4, table datarel sdata4. */
+static int find_table(struct unwinder *u, const struct image_object *o, unw_dyn_info_t *table)
+{
+	static const unsigned char usual[4] = { 1, 0x1b, 0x03, 0x3b };
+	uint64_t head, count;
+
+	if (!o->unwind_table || read_word(u, o->unwind_table, &head) ||
+	    read_word(u, o->unwind_table + 8, &count) || memcmp(&head, usual, sizeof(usual)))
+		return -UNW_ENOINFO;
+	memset(table, 0, sizeof(*table));
+	table->format = UNW_INFO_FORMAT_REMOTE_TABLE;
+	table->start_ip = o->start;
+	table->end_ip = o->end;
+	table->u.rti.segbase = o->unwind_table;
+	table->u.rti.table_data = o->unwind_table + 12;
+	table->u.rti.table_len = (uint32_t)count;	/* entries and words are 8 bytes each */
+	return 0;
+}
+
+static int find_proc_info(unw_addr_space_t space, unw_word_t ip, unw_proc_info_t *info,
+			  int need_unwind_info, void *arg)
+{
+	struct unwinder *u = arg;
+	const struct image_object *o = image_at(u->image, ip);
+	unw_dyn_info_t table;
+	int err = o ? find_table(u, o, &table) : -UNW_ENOINFO;
+
+	return err ? err : search_unwind_table(space, ip, &table, info, need_unwind_info, arg);
+}
+
+static void put_unwind_info(unw_addr_space_t space, unw_proc_info_t *info, void *arg)
+{
+	(void)space;
+	(void)info;
+	(void)arg;
+}
+
+static int no_dynamic_list(unw_addr_space_t space, unw_word_t *addr, void *arg)
+{
+	(void)space;
+	(void)addr;
+	(void)arg;
+	return -UNW_ENOINFO;
+}
+
+static int no_resume(unw_addr_space_t space, unw_cursor_t *cursor, void *arg)
+{
+	(void)space;
+	(void)cursor;
+	(void)arg;
+	return -UNW_EINVAL;
+}
+
+static int no_name(unw_addr_space_t space, unw_word_t addr, char *name, size_t size,
+		   unw_word_t *offset, void *arg)
+{
+	(void)space;
+	(void)addr;
+	(void)name;
+	(void)size;
+	(void)offset;
+	(void)arg;
+	return -UNW_ENOINFO;
+}
+
+static unw_accessors_t accessors = {
+	.find_proc_info = find_proc_info,
+	.put_unwind_info = put_unwind_info,
+	.get_dyn_info_list_addr = no_dynamic_list,
+	.access_mem = access_memory,
+	.access_reg = access_register,
+	.access_fpreg = access_float,
+	.resume = no_resume,
+	.get_proc_name = no_name,
+};
+
+int unwinder_new(struct unwinder **out, const struct image *image, int mem)
+{
+	struct unwinder *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	u->image = image;
+	u->mem = mem;
+	u->space = unw_create_addr_space(&accessors, 0);
+	if (!u->space) {
+		free(u);
+		return -ENOMEM;
+	}
+	unw_set_caching_policy(u->space, UNW_CACHE_NONE);
+	*out = u;
+	return 0;
+}
+
+void unwinder_free(struct unwinder *unwinder)
+{
+	if (!unwinder)
+		return;
+	unw_destroy_addr_space(unwinder->space);
+	free(unwinder);
+}
+
+static int walk(unw_cursor_t *cursor, unwind_frame_fn *frame, void *arg)
+{
+	bool after_call = false;
+
+	for (unsigned n = 0; n < MAX_FRAMES; n++) {
+		unw_word_t ip = 0;
+		int r;
+
+		if (unw_get_reg(cursor, UNW_REG_IP, &ip) < 0)
+			return -ENODATA;
+		if (!ip)
+			return 0;
+		r = unw_is_signal_frame(cursor) > 0;
+		/* A return address may be the first byte of the next function. */
+		r = frame(after_call ? ip - 1 : ip, r, arg);
+		if (r)
+			return r;
+		r = unw_step(cursor);
+		if (r <= 0)
+			return r < 0 ? -ENODATA : 0;
+		after_call = true;
+	}
+	return -ENODATA;
+}
+
+int unwinder_walk(struct unwinder *unwinder, const struct user_regs_struct *regs,
+		  unwind_frame_fn *frame, void *arg)
+{
+	unw_cursor_t cursor;
+
+	unwinder->regs = regs;
+	for (unsigned i = 0; i < CACHED_PAGES; i++)
+		unwinder->pages[i].addr = 0;
+	if (unw_init_remote(&cursor, unwinder->space, unwinder))
+		return -ENODATA;
+	return walk(&cursor, frame, arg);
+}
