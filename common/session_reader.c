@@ -277,12 +277,15 @@ static int read_entries(const struct view *v, int fd, uint32_t id, uint64_t firs
 			char *out)
 {
 	uint32_t size = rules[id].size, step = v->header.section[id].entry_size;
-	uint64_t per_chunk = (64u << 10) / step;
+	uint64_t per_chunk;
 	char *chunk;
 	int err = 0;
 
+	if (!count)
+		return 0;	/* a section that was never used may say nothing about its entries */
 	if (step == size)
 		return session_read_section(v, fd, id, first * step, out, count * step);
+	per_chunk = (64u << 10) / step;
 	chunk = malloc(per_chunk * step);
 	if (!chunk)
 		return -ENOMEM;
@@ -545,7 +548,7 @@ const uint64_t *session_frames(const struct session *s, const struct session_sta
 	*depth = 0;
 	if (!stack->depth || stack->frames >= t->count || stack->depth > t->count - stack->frames)
 		return NULL;
-	*depth = stack->depth;
+	*depth = stack->depth < SESSION_DEPTH_MAX ? stack->depth : SESSION_DEPTH_MAX;
 	return (const uint64_t *)t->data + stack->frames;
 }
 

@@ -80,6 +80,9 @@ const struct session_task *session_task(const struct session *s, uint64_t index)
 /* The tick of a point of the timeline; false when there is none with that index. */
 bool session_time(const struct session *s, uint64_t index, uint64_t *tick);
 
+/* More frames than this are left out; recorders keep 256 at most. */
+#define SESSION_DEPTH_MAX 1024u
+
 /* The frames of a stack, innermost first; depth 0 (and NULL) when it has none. */
 const uint64_t *session_frames(const struct session *s, const struct session_stack *stack,
 			       uint32_t *depth);

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: MIT
+/* finish.c - merged sites to a report: sums, filters, order. */
+#include "report/report_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything that refers to sites is sorted by site: gives each site its part. */
+static void attach_parts(struct report *r)
+{
+	size_t h = 0, b = 0, p = 0;
+
+	for (size_t i = 0; i < r->site_count; i++) {
+		struct report_site *site = &r->sites[i];
+
+		site->holdings = r->holdings + h;
+		for (; h < r->holding_count && r->holdings[h].site == i; h++)
+			site->holding_count++;
+		site->blocks = r->blocks + b;
+		for (; b < r->block_count && r->blocks[b].site == i; b++)
+			site->block_count++;
+		site->points = r->points + p;
+		for (; p < r->point_count && r->points[p].site == i; p++)
+			site->point_count++;
+	}
+}
+
+static void sum_holdings(struct report_site *site)
+{
+	for (size_t i = 0; i < site->holding_count; i++) {
+		figure_add(&site->live, &site->holdings[i].live);
+		figure_add(&site->inherited, &site->holdings[i].inherited);
+	}
+}
+
+/* The slope of a least-squares line through the points of one process, bytes per minute. */
+static double slope(const struct report_point *p, size_t count)
+{
+	double st = 0, sb = 0, stt = 0, stb = 0, n = (double)count, spread;
+
+	for (size_t i = 0; i < count; i++) {
+		double t = (double)(p[i].realtime_ns - p[0].realtime_ns) / 60e9;
+		double b = (double)p[i].bytes;
+
+		st += t;
+		sb += b;
+		stt += t * t;
+		stb += t * b;
+	}
+	spread = n * stt - st * st;
+	return count > 1 && spread > 0 ? (n * stb - st * sb) / spread : 0;
+}
+
+static void add_growth(struct report_site *site)
+{
+	for (size_t i = 0, end; i < site->point_count; i = end) {
+		for (end = i + 1; end < site->point_count; end++)
+			if (site->points[end].process != site->points[i].process)
+				break;
+		site->growth += slope(site->points + i, end - i);
+	}
+}
+
+static bool is_empty(const struct report_site *site)
+{
+	return !site->live.count && !site->inherited.count && !site->totals.allocated.count &&
+	       !site->totals.freed.count && !site->point_count;
+}
+
+/* ---- sums ---- */
+
+static void add_to_process(struct report_process *p, const struct report_site *site,
+			   const struct report_holding *h, bool first)
+{
+	figure_add(&p->live[site->kind], &h->live);
+	figure_add(&p->inherited, &h->inherited);
+	if (first && h->live.count)
+		p->sites[site->kind]++;
+}
+
+static void add_to_sums(struct report *r, const struct report_site *site)
+{
+	struct report_summary *sum = &r->summary;
+
+	sum->sites++;
+	if (site->live.count)
+		sum->sites_live++;
+	figure_add(&sum->live[site->kind], &site->live);
+	figure_add(&sum->all, &site->live);
+	figure_add(&sum->inherited, &site->inherited);
+	for (size_t i = 0; i < site->holding_count; i++) {
+		const struct report_holding *h = &site->holdings[i];
+
+		add_to_process(&r->processes[h->process], site, h,
+			       !i || h->process != h[-1].process);
+	}
+}
+
+/* ---- order ---- */
+
+static int compare_sites(const void *a, const void *b)
+{
+	const struct report_site *x = *(const struct report_site *const *)a;
+	const struct report_site *y = *(const struct report_site *const *)b;
+
+	if (x->live.est_bytes != y->live.est_bytes)
+		return x->live.est_bytes > y->live.est_bytes ? -1 : 1;
+	if (x->live.est_count != y->live.est_count)
+		return x->live.est_count > y->live.est_count ? -1 : 1;
+	if (x->totals.allocated.bytes != y->totals.allocated.bytes)
+		return x->totals.allocated.bytes > y->totals.allocated.bytes ? -1 : 1;
+	if (x->fingerprint != y->fingerprint)
+		return x->fingerprint < y->fingerprint ? -1 : 1;
+	return (x->depth > y->depth) - (x->depth < y->depth);
+}
+
+static void cut_to_top(struct report *r)
+{
+	size_t top = r->options.top;
+
+	if (!top || r->shown_count <= top)
+		return;
+	for (size_t i = top; i < r->shown_count; i++)
+		figure_add(&r->summary.hidden, &r->shown[i]->live);
+	r->shown_count = top;
+}
+
+int report_finish(struct report *r)
+{
+	r->shown = malloc((r->site_count + 1) * sizeof(*r->shown));
+	if (!r->shown)
+		return -ENOMEM;
+	attach_parts(r);
+	for (size_t i = 0; i < r->site_count; i++) {
+		struct report_site *site = &r->sites[i];
+		bool suppressed = false;
+
+		sum_holdings(site);
+		if (is_empty(site))
+			continue;
+		if (!report_wants_site(r, site, &suppressed)) {
+			if (suppressed)
+				figure_add(&r->summary.suppressed, &site->live);
+			continue;
+		}
+		add_growth(site);
+		add_to_sums(r, site);
+		r->shown[r->shown_count++] = site;
+	}
+	qsort(r->shown, r->shown_count, sizeof(*r->shown), compare_sites);
+	cut_to_top(r);
+	return 0;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+/* outputs.c - the files that a command writes a report to. */
+#include "report/outputs.h"
+
+#include "common/io.h"
+#include "common/session_format.h"
+#include "report/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int write_text(FILE *f, const struct report *r, const struct text_options *text)
+{
+	text_print_stacks(f, r, text);
+	text_print_totals(f, r, text);
+	text_print_losses(f, r);
+	return 0;
+}
+
+static int write_json(FILE *f, const struct report *r, const struct text_options *text)
+{
+	(void)text;
+	json_print(f, r);
+	return 0;
+}
+
+typedef int write_fn(FILE *f, const struct report *r, const struct text_options *text);
+
+static write_fn *const writers[OUTPUT_FORMATS] = {
+	[OUTPUT_TEXT] = write_text,
+	[OUTPUT_JSON] = write_json,
+};
+
+int outputs_add(struct outputs *o, enum output_format format, const char *path)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (!strcmp(o->list[i].path, path))
+			return -EEXIST;
+	if (o->count == OUTPUTS_MAX)
+		return -ENOSPC;
+	o->list[o->count++] = (struct output){ format, path };
+	return 0;
+}
+
+bool outputs_is_session(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char magic[sizeof(SESSION_MAGIC) - 1];
+	bool is_session;
+
+	if (fd < 0)
+		return false;
+	is_session = io_pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
+		     !memcmp(magic, SESSION_MAGIC, sizeof(magic));
+	close(fd);
+	return is_session;
+}
+
+static int write_one(const struct output *o, const struct report *r,
+		     const struct text_options *text)
+{
+	struct io_output *out;
+	int err;
+
+	if (outputs_is_session(o->path))
+		return -EEXIST;
+	err = io_output_open(o->path, &out);
+	if (err)
+		return err;
+	err = writers[o->format](io_output_file(out), r, text);
+	if (!err)
+		return io_output_commit(out);
+	io_output_abort(out);
+	return err;
+}
+
+int outputs_write(const struct outputs *o, const struct report *r, const struct text_options *text,
+		  const char *program)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < o->count; i++) {
+		struct text_options t = *text;
+		int err;
+
+		/* Colours are for the terminal, not for files. */
+		t.colour = text->colour && !strcmp(o->list[i].path, "-");
+		err = write_one(&o->list[i], r, &t);
+		if (!err)
+			continue;
+		fprintf(stderr, "%s: cannot write %s: %s\n", program, o->list[i].path,
+			err == -EEXIST ? "it is a session, which a report must not replace" :
+			strerror(-err));
+		first = first ? first : err;
+	}
+	return first;
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+/* processes.c - whose memory it is: the processes of sessions and of kernel tasks. */
+#include "report/report_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Field 22 of /proc/PID/stat counts in 1/100 s on every Linux of today (USER_HZ). */
+#define NS_PER_START_TICK 10000000u
+
+static const char *keep(struct report *r, const struct session *s, uint32_t offset)
+{
+	return strpool_add(r->strings, session_string(s, offset));
+}
+
+static uint32_t append_process(struct report *r, const struct report_process *p)
+{
+	struct report_process *list = array_grow(r->processes, r->process_count,
+						 &r->process_room, sizeof(*list));
+
+	if (!list || r->process_count >= NO_SITE)
+		return NO_SITE;
+	r->processes = list;
+	list[r->process_count] = *p;
+	return (uint32_t)r->process_count++;
+}
+
+static bool same_image(const struct report_process *a, const struct report_process *b)
+{
+	return a->pid == b->pid && a->start_ticks == b->start_ticks && a->boot_id == b->boot_id &&
+	       a->host == b->host && a->exe == b->exe;
+}
+
+/* A process that execs has one entry per program. */
+uint32_t report_session_process(struct report *r, const struct session *s)
+{
+	const struct session_header *h = session_header(s);
+	struct report_process p = {
+		.host = keep(r, s, h->host), .boot_id = keep(r, s, h->boot_id),
+		.exe = keep(r, s, h->exe), .cmdline = keep(r, s, h->cmdline),
+		.comm = keep(r, s, h->comm), .cgroup = keep(r, s, h->cgroup),
+		.pid = h->pid, .ppid = h->ppid, .parent_pid = h->parent_pid,
+		.start_ticks = h->start_ticks, .parent_start_ticks = h->parent_start_ticks,
+		.has_session = h->kind == SESSION_PROCESS,
+	};
+
+	if (!p.host || !p.boot_id || !p.exe || !p.cmdline || !p.comm || !p.cgroup)
+		return NO_SITE;
+	for (size_t i = r->process_count; i-- > 0;)
+		if (same_image(&r->processes[i], &p))
+			return (uint32_t)i;
+	return append_process(r, &p);
+}
+
+static bool is_task_of(const struct report_process *p, const struct session_task *t)
+{
+	uint64_t ticks = t->start_ns / NS_PER_START_TICK;
+	uint64_t off = ticks > p->start_ticks ? ticks - p->start_ticks : p->start_ticks - ticks;
+
+	return p->pid == t->pid && (!t->start_ns || !p->start_ticks || off <= 2);
+}
+
+uint32_t report_task_process(struct report *r, const struct session *s,
+			     const struct session_task *t)
+{
+	const struct session_header *h = session_header(s);
+	struct report_process p = {
+		.host = keep(r, s, h->host), .boot_id = keep(r, s, h->boot_id),
+		.exe = keep(r, s, 0), .cmdline = keep(r, s, 0), .cgroup = keep(r, s, 0),
+		.comm = strpool_add_n(r->strings, t->comm, sizeof(t->comm)),
+		.pid = t->pid, .start_ticks = t->start_ns / NS_PER_START_TICK,
+	};
+
+	if (!p.host || !p.boot_id || !p.exe || !p.comm)
+		return NO_SITE;
+	for (size_t i = r->process_count; i-- > 0;) {
+		const struct report_process *q = &r->processes[i];
+
+		if (q->boot_id == p.boot_id && q->host == p.host && is_task_of(q, t))
+			return (uint32_t)i;
+	}
+	return append_process(r, &p);
+}
+
+static int compare_identity(const void *a, const void *b)
+{
+	const struct report_process *x = *(const struct report_process *const *)a;
+	const struct report_process *y = *(const struct report_process *const *)b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	if (x->start_ticks != y->start_ticks)
+		return x->start_ticks < y->start_ticks ? -1 : 1;
+	if (x->boot_id != y->boot_id)
+		return x->boot_id < y->boot_id ? -1 : 1;
+	return (x->host > y->host) - (x->host < y->host);
+}
+
+/* Sorted by identity, so that thousands of forked children find their parents quickly. */
+void report_link_parents(struct report *r)
+{
+	struct report_process **sorted = malloc((r->process_count + 1) * sizeof(*sorted));
+	size_t count = 0;
+
+	if (!sorted)
+		return;
+	for (size_t i = 0; i < r->process_count; i++)
+		if (r->processes[i].has_session)
+			sorted[count++] = &r->processes[i];
+	qsort(sorted, count, sizeof(*sorted), compare_identity);
+	for (size_t i = 0; i < r->process_count; i++) {
+		struct report_process *p = &r->processes[i];
+		struct report_process parent = {
+			.pid = p->parent_pid, .start_ticks = p->parent_start_ticks,
+			.boot_id = p->boot_id, .host = p->host,
+		}, *key = &parent;
+
+		p->parent_present = p->parent_pid &&
+			(r->options.inherited_apart ||
+			 bsearch(&key, sorted, count, sizeof(*sorted), compare_identity));
+	}
+	free(sorted);
+}
