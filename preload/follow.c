@@ -171,6 +171,22 @@ static int take_events(struct follow *f, const char *at, const char *end)
 	return rc;
 }
 
+/* Will it be another time? A file that is just being made may look like anything. */
+static bool may_open_later(const struct followed *one, int err)
+{
+	switch (err) {
+	case -EAGAIN:
+	case -ENODATA:
+	case -EMFILE:
+	case -ENFILE:
+	case -ENOMEM:
+		return true;
+	case -ENOENT:
+		return false;
+	}
+	return one->tries < SOON_TRIES;
+}
+
 /* Opens a session whose header is complete; one that can never be opened is done. */
 static void try_open(struct followed *one)
 {
@@ -179,7 +195,7 @@ static void try_open(struct followed *one)
 	one->tries++;
 	if (!rc)
 		one->state = FOLLOWED_RUNNING;
-	else if (rc != -EAGAIN && rc != -ENODATA && rc != -EMFILE && rc != -ENOMEM)
+	else if (!may_open_later(one, rc))
 		one->state = FOLLOWED_DONE;
 }
 

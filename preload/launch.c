@@ -32,12 +32,12 @@ struct launch {
 	int status;		/* of waitpid() */
 	/* as they were before begin() */
 	sigset_t mask;
-	struct sigaction pipe_action, child_action;
+	struct sigaction child_action;
 };
 
 static int catch_signals(struct launch *l)
 {
-	struct sigaction standard = { .sa_handler = SIG_DFL }, ignore = { .sa_handler = SIG_IGN };
+	struct sigaction standard = { .sa_handler = SIG_DFL };
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -50,14 +50,12 @@ static int catch_signals(struct launch *l)
 	sigprocmask(SIG_BLOCK, &set, &l->mask);
 	/* an inherited SIG_IGN would take the program's status away */
 	sigaction(SIGCHLD, &standard, &l->child_action);
-	sigaction(SIGPIPE, &ignore, &l->pipe_action);
 	return 0;
 }
 
 static void restore_signals(const struct launch *l)
 {
 	sigaction(SIGCHLD, &l->child_action, NULL);
-	sigaction(SIGPIPE, &l->pipe_action, NULL);
 	sigprocmask(SIG_SETMASK, &l->mask, NULL);
 }
 

@@ -6,20 +6,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/fmt.h"
 #include "common/io.h"
 #include "preload/trace_view.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/text.h"
 
-#define LAST_TRACE_BATCHES 2000	/* of a ring that is still being written */
+#define LAST_BATCHES 1000	/* of calls, of a ring that may still be written */
 
 struct live_view {
 	const struct settings *settings;
 	struct symbolizer *symbolizer;
 	FILE *out;		/* NULL: no text is to be printed (any more) */
+	bool colour;
 	size_t announced;	/* processes */
 };
 
@@ -37,6 +40,7 @@ int live_view_new(const struct settings *settings, struct live_view **out)
 	view->settings = settings;
 	if (!settings->json || strcmp(settings->json, "-"))
 		view->out = stdout;
+	view->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	*out = view;
 	return 0;
 }
@@ -83,6 +87,13 @@ static int print_calls(struct live_view *view, struct followed *one)
 	return trace_view_print(one->session, &one->trace_next, view->out);
 }
 
+/* What a process has left behind, or, if it runs on, what there is by now. */
+static void print_calls_left(struct live_view *view, struct followed *one)
+{
+	for (int i = 0; i < LAST_BATCHES && print_calls(view, one) == TRACE_VIEW_BATCH; i++)
+		;
+}
+
 bool live_view_trace(struct live_view *view, struct follow *follow)
 {
 	bool more = false;
@@ -96,18 +107,147 @@ bool live_view_trace(struct live_view *view, struct follow *follow)
 	return more && view->out;
 }
 
-static struct report *make_report(const struct live_view *view, bool all_ages)
+static int make_report(const struct live_view *view, const struct followed *one,
+		       struct report **out)
 {
 	const struct settings *s = view->settings;
 	const struct report_options options = {
 		.older_set = true,
-		.older_ns = all_ages ? 0 : s->older_ns,
+		/* what has ended can free nothing any more, however young it is */
+		.older_ns = one->state == FOLLOWED_RUNNING ? s->older_ns : 0,
 		.top = s->top,
 		.blocks = s->show_allocs,
 		.combined = s->combined_only,
-		/* the parent's own block shows them */
+		/* the parent's block shows them */
 		.inherited_apart = true,
 	};
+	struct report *report = report_new(view->symbolizer, &options);
+	int rc = report ? report_add_session(report, one->session) : -ENOMEM;
 
-	return report_new(view->symbolizer, &options);
+	if (!rc)
+		rc = report_build(report);
+	if (rc) {
+		report_free(report);
+		return rc;
+	}
+	*out = report;
+	return 0;
+}
+
+/* "11:16:33", and which process where there are several. */
+static void heading(const struct live_view *view, const struct followed *one, char *text,
+		    size_t size)
+{
+	const struct session_header *header = session_header(one->session);
+	time_t now = time(NULL);
+	char clock[16] = "", comm[64];
+	struct tm tm;
+
+	if (localtime_r(&now, &tm))
+		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	if (view->announced < 2) {
+		snprintf(text, size, "%s", clock);
+		return;
+	}
+	fmt_name_buf(comm, sizeof(comm), session_string(one->session, header->comm));
+	snprintf(text, size, "%s pid %u (%s)%s", clock, header->pid, comm,
+		 one->state == FOLLOWED_RUNNING ? "" : ", ended");
+}
+
+static void print_block(struct live_view *view, const struct followed *one,
+			const struct report *report)
+{
+	char text[128];
+	const struct text_options options = {
+		.show_allocs = view->settings->show_allocs,
+		.colour = view->colour,
+		.time = text,
+	};
+
+	heading(view, one, text, sizeof(text));
+	text_print_stacks(view->out, report, &options);
+	text_print_losses(view->out, report);
+}
+
+/* Of the many processes that leave nothing behind only the first has a block to say so. */
+static bool is_silent(const struct followed *one, const struct report *report, bool first)
+{
+	return one->state == FOLLOWED_ENDED && !first && !report_summary(report)->sites_live &&
+	       !report_summary(report)->lossy;
+}
+
+static void print_process(struct live_view *view, const struct followed *one, bool first)
+{
+	struct report *report;
+	int rc = make_report(view, one, &report);
+
+	if (rc) {
+		fprintf(view->out, "pid %u: no report: %s\n", session_header(one->session)->pid,
+			session_strerror(rc));
+		return;
+	}
+	if (!is_silent(one, report, first))
+		print_block(view, one, report);
+	report_free(report);
+}
+
+/* Shows a session that is complete a last time. */
+static void retire(struct live_view *view, struct followed *one)
+{
+	one->shown = true;
+	if (!view->settings->json)
+		follow_done(one);
+}
+
+static bool print_all(struct live_view *view, struct follow *follow)
+{
+	bool first = true;
+
+	for (struct followed *one = follow_first(follow); one; one = one->next) {
+		if (!is_open(one))
+			continue;
+		follow_refresh(one);
+		if (view->out && view->settings->trace)
+			print_calls_left(view, one);
+		if (view->out)
+			print_process(view, one, first);
+		first = false;
+		flush(view);
+		if (one->state == FOLLOWED_ENDED)
+			retire(view, one);
+	}
+	return !first;
+}
+
+bool live_view_interval(struct live_view *view, struct follow *follow)
+{
+	return print_all(view, follow);
+}
+
+static int write_json(struct live_view *view, struct follow *follow)
+{
+	const struct report_options options = { .older_set = true };
+	struct report *report = report_new(view->symbolizer, &options);
+	struct io_output *output = NULL;
+	int rc = report ? 0 : -ENOMEM;
+
+	for (struct followed *one = follow_first(follow); one && !rc; one = one->next)
+		if (one->session)
+			rc = report_add_session(report, one->session);
+	if (!rc)
+		rc = report_build(report);
+	if (!rc)
+		rc = io_output_open(view->settings->json, &output);
+	if (!rc) {
+		json_print(io_output_file(output), report);
+		rc = io_output_commit(output);
+	}
+	report_free(report);
+	return rc;
+}
+
+int live_view_final(struct live_view *view, struct follow *follow)
+{
+	print_all(view, follow);
+	return view->settings->json ? write_json(view, follow) : 0;
 }

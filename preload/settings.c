@@ -319,34 +319,55 @@ char *settings_recording(const struct settings *s, const char *pattern)
 	return text;
 }
 
-static int complain_output(const char *path, const char *what)
+static int complain_file(const char *option, const char *path, const char *what)
 {
 	char name[512];
 
-	fprintf(stderr, "memleak: --output %s: %s\n", fmt_name_buf(name, sizeof(name), path), what);
+	fprintf(stderr, "memleak: %s %s: %s\n", option, fmt_name_buf(name, sizeof(name), path),
+		what);
 	return 1;
+}
+
+/* The directory that `path` is to be made in; 0 or -errno when nothing can be made there. */
+static int directory_of(const char *path, char real[PATH_MAX])
+{
+	const char *base = strrchr(path, '/');
+	char *dir = base ? strndup(path, (size_t)(base - path + 1)) : strdup(".");
+	int rc = 0;
+
+	if (!dir || !realpath(dir, real) || access(real, W_OK | X_OK))
+		rc = -errno;
+	free(dir);
+	return rc;
+}
+
+int settings_check_files(const struct settings *s)
+{
+	char real[PATH_MAX];
+	int rc;
+
+	if (!s->json || !strcmp(s->json, "-"))
+		return 0;
+	rc = directory_of(s->json, real);
+	return rc ? complain_file("--json", s->json, strerror(-rc)) : 0;
 }
 
 int settings_output_pattern(const struct settings *s, char pattern[PATH_MAX])
 {
-	const char *base = strrchr(s->output, '/');
-	char *dir = base ? strndup(s->output, (size_t)(base - s->output + 1)) : strdup(".");
+	const char *slash = strrchr(s->output, '/'), *base = slash ? slash + 1 : s->output;
 	char real[PATH_MAX];
-	int len;
+	int rc = directory_of(s->output, real);
 
-	base = base ? base + 1 : s->output;
-	if (!dir || !realpath(dir, real) || access(real, W_OK | X_OK)) {
-		free(dir);
-		return complain_output(s->output, strerror(errno));
-	}
-	free(dir);
+	if (rc)
+		return complain_file("--output", s->output, strerror(-rc));
 	if (!*base)
-		return complain_output(s->output, "a directory; name a file in it, like %p.leak");
+		return complain_file("--output", s->output,
+				     "a directory; name a file in it, like %p.leak");
 	if (strpbrk(real, ",%") || strchr(base, ','))
-		return complain_output(s->output, "LIBLEAK cannot express a comma in the path, nor "
-				       "% in the directory");
-	len = snprintf(pattern, PATH_MAX, "%s/%s", strcmp(real, "/") ? real : "", base);
-	if (len >= LIBLEAK_PATH_MAX)
-		return complain_output(s->output, "the path is too long");
+		return complain_file("--output", s->output, "LIBLEAK cannot express a comma in the "
+				     "path, nor % in the directory");
+	if (snprintf(pattern, PATH_MAX, "%s/%s", strcmp(real, "/") ? real : "", base) >=
+	    LIBLEAK_PATH_MAX)
+		return complain_file("--output", s->output, "the path is too long");
 	return 0;
 }

@@ -51,6 +51,9 @@ void settings_free(struct settings *s);
  */
 char *settings_recording(const struct settings *s, const char *pattern);
 
+/* Can --json be written, as far as can be told now? 0 or the status for exit(), as above. */
+int settings_check_files(const struct settings *s);
+
 /*
  * --output as an absolute pattern that libleak.so can take: in a directory that
  * exists and can be written to. 0 or the status for exit(), after having said why.

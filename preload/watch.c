@@ -88,8 +88,6 @@ static int last_look(struct watch *w)
 	int rc = follow_update(w->follow);
 
 	live_view_announce(w->view, w->follow);
-	while (w->settings->trace && live_view_trace(w->view, w->follow))
-		;
 	return rc;
 }
 

@@ -180,7 +180,9 @@ static void other_files_are_left_alone(void **state)
 	assert_int_equal(io_write_all(fd, "no session, but long enough to have a header", 44), 0);
 	assert_int_equal(ftruncate(fd, 2 * SESSION_HEADER_SIZE), 0);
 	close(fd);
-	assert_int_equal(follow_update(f), 0);
+	/* it might be a session in the making, for a while */
+	for (int i = 0; i < 10000 && (i == 0 || follow_is_starting(f)); i++)
+		assert_int_equal(follow_update(f), 0);
 	assert_non_null(follow_first(f));
 	assert_int_equal(follow_first(f)->state, FOLLOWED_DONE);
 	assert_null(follow_first(f)->next);

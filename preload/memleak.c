@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+/*
+ * memleak.c - the command: launches a program under libleak.so, and prints what it
+ * has allocated and not freed, at intervals and at its end.
+ */
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <linux/limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "preload/follow.h"
+#include "preload/launch.h"
+#include "preload/library.h"
+#include "preload/live_view.h"
+#include "preload/private_dir.h"
+#include "preload/settings.h"
+#include "preload/watch.h"
+
+enum { STATUS_FAILED = 1 };
+
+static int failed(const char *what, int err)
+{
+	fprintf(stderr, "memleak: %s: %s\n", what, strerror(-err));
+	return STATUS_FAILED;
+}
+
+/* One run: where the sessions go, and who finds and shows them. */
+struct run {
+	const struct settings *settings;
+	struct target *target;
+	char dir[PATH_MAX];	/* private; empty: sessions are kept */
+	char pattern[PATH_MAX];
+	struct follow *follow;
+	struct live_view *view;
+};
+
+static int run_prepare(struct run *r)
+{
+	int rc = settings_check_files(r->settings);
+
+	if (rc)
+		return rc;
+	if (r->settings->output) {
+		rc = settings_output_pattern(r->settings, r->pattern);
+		if (rc)
+			return rc;
+	} else {
+		rc = private_dir_make(r->dir);
+		if (rc)
+			return failed("no directory for sessions in /dev/shm, $TMPDIR or /tmp", rc);
+		strcpy(r->pattern, r->dir);
+		strcat(r->pattern, "/%p.leak");
+	}
+	rc = follow_open(r->pattern, &r->follow);
+	if (rc)
+		return failed("cannot watch the directory of the sessions", rc);
+	rc = live_view_new(r->settings, &r->view);
+	return rc ? failed("report", rc) : 0;
+}
+
+static int run_begin(struct run *r)
+{
+	char *recording = settings_recording(r->settings, r->pattern);
+	int rc;
+
+	if (!recording)
+		return failed("settings", -ENOMEM);
+	rc = r->target->ops->begin(r->target, recording);
+	free(recording);
+	return rc;
+}
+
+/* The sessions are open and stay readable; nothing is left if memleak is interrupted now. */
+static void drop_private_dir(struct run *r)
+{
+	if (*r->dir)
+		private_dir_remove(r->dir);
+	*r->dir = '\0';
+}
+
+static void tell_what_is_missing(const struct run *r)
+{
+	unsigned int running = 0, unread = 0, recorded = 0;
+
+	for (const struct followed *one = follow_first(r->follow); one; one = one->next) {
+		running += one->state == FOLLOWED_RUNNING;
+		unread += one->state == FOLLOWED_STARTING;
+		recorded += one->announced;
+	}
+	if (running)
+		fprintf(stderr, "memleak: %u followed process%s still run%s and will be watched no "
+			"longer\n", running, running > 1 ? "es" : "", running > 1 ? "" : "s");
+	if (unread)
+		fprintf(stderr, "memleak: %u session%s could not be read\n", unread,
+			unread > 1 ? "s" : "");
+	if (!recorded)
+		fprintf(stderr, "memleak: nothing was recorded: libleak.so made no session in %s\n",
+			r->pattern);
+}
+
+static int run_target(struct run *r)
+{
+	int status = run_prepare(r), rc;
+
+	if (!status)
+		status = run_begin(r);
+	if (status)
+		return status;
+	/* the reader of a pipe may go; the program (which has begun without this) goes on */
+	signal(SIGPIPE, SIG_IGN);
+	rc = watch_run(r->settings, r->target, r->follow, r->view);
+	if (rc)
+		failed("watching stopped", rc);
+	drop_private_dir(r);
+	status = r->target->ops->end(r->target);
+	rc = live_view_final(r->view, r->follow);
+	tell_what_is_missing(r);
+	return rc && !status ? STATUS_FAILED : status;
+}
+
+static int run(const struct settings *settings, struct target *target)
+{
+	struct run r = { .settings = settings, .target = target };
+	int status = run_target(&r);
+
+	drop_private_dir(&r);
+	live_view_free(r.view);
+	follow_close(r.follow);
+	return status;
+}
+
+static int run_attach(const struct settings *settings)
+{
+	fprintf(stderr, "memleak: -p %d: attaching is not built in; start the program with "
+		"memleak -c, or with LD_PRELOAD=libleak.so\n", (int)settings->pids[0]);
+	return STATUS_FAILED;
+}
+
+/* The kernel's allocations are kagent's business: it takes the same options. */
+static int become_kagent(char **argv)
+{
+	char path[PATH_MAX];
+	int rc = library_find_program("kagent", path);
+
+	if (!rc) {
+		execv(path, argv);
+		rc = -errno;
+	}
+	fprintf(stderr, "memleak: without -c COMMAND or -p PID the kernel's allocations are traced, "
+		"by kagent: %s: %s\n", path, strerror(-rc));
+	return STATUS_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings;
+	int status = settings_parse(&settings, argc, argv);
+
+	if (!status) {
+		switch (settings.action) {
+		case SETTINGS_RUN:
+			status = run(&settings, launch_target(settings.argv));
+			break;
+		case SETTINGS_ATTACH:
+			status = run_attach(&settings);
+			break;
+		case SETTINGS_KERNEL:
+			status = become_kagent(argv);
+			break;
+		case SETTINGS_EXIT:
+			break;
+		}
+	}
+	settings_free(&settings);
+	return status;
+}
