@@ -3,4 +3,4 @@
 memleak-srcs += $(addprefix preload/,inject.c inject_call.c inject_check.c inject_image.c \
 	inject_safe.c inject_thread.c inject_unwind.c inject_why.c)
 memleak-ldlibs += -lunwind-generic
-libleak-srcs += preload/got.c
+libleak-srcs += preload/got.c preload/attach_target.c

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+/* attach_target.c - see attach_target.h */
+#define _GNU_SOURCE 1
+#include "attach_target.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "compiler.h"
+#include "got.h"
+#include "lifecycle.h"
+#include "real.h"
+#include "recorder.h"
+
+static atomic_flag changing = ATOMIC_FLAG_INIT;
+static char answer[600];
+
+static const char *refuse(const char *what, int err)
+{
+	const char *name = err ? strerrordesc_np(-err) : NULL;
+
+	snprintf(answer, sizeof(answer), "%s%s%s", what, name ? ": " : "", name ? name : "");
+	return answer;
+}
+
+/*
+ * The real functions stay the same from one attach to the next: hooks may still
+ * be running that somebody holds a pointer to.
+ */
+static bool find_real_functions(void)
+{
+	static bool found;
+
+	if (!found)
+		found = real_use(got_real);
+	return found;
+}
+
+/*
+ * Called from a hook when nobody reads the session any more. Who else is at it
+ * already does the same, and better.
+ */
+static void reader_gone(void)
+{
+	if (atomic_flag_test_and_set(&changing))
+		return;
+	lifecycle_detach();
+	got_restore();
+	atomic_flag_clear(&changing);
+}
+
+static const char *attach(const char *settings)
+{
+	const char *path;
+	int err;
+
+	if (recorder_gate.gate.generation)
+		return refuse("it is being recorded already", 0);
+	err = got_prepare();
+	if (err)
+		return refuse("libleak.so is preloaded into this program already", 0);
+	if (!find_real_functions())
+		return refuse("the program has no malloc that could be hooked", 0);
+	lifecycle_on_reader_gone(reader_gone);
+	err = lifecycle_attach(settings, &path);
+	if (err == -EBUSY)
+		return refuse("it was recorded before it was forked", 0);
+	if (err)
+		return refuse("no room for a session", err);
+	snprintf(answer, sizeof(answer), "%s", path);
+	got_redirect();
+	return answer;
+}
+
+EXPORT const char *libleak_attach(const char *settings)
+{
+	const char *text;
+
+	if (atomic_flag_test_and_set(&changing))
+		return "another memleak is attaching to it";
+	text = attach(settings);
+	atomic_flag_clear(&changing);
+	return text;
+}
+
+EXPORT const char *libleak_detach(const char *unused)
+{
+	(void)unused;
+	if (atomic_flag_test_and_set(&changing))
+		return "another memleak is detaching from it";
+	lifecycle_detach();
+	got_restore();
+	atomic_flag_clear(&changing);
+	return "";
+}
