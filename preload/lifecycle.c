@@ -189,10 +189,15 @@ static bool start_child(void)
 	return true;
 }
 
-/* Injected by dlopen, not preloaded: then nothing of this library is in the global scope. */
+/*
+ * Injected by dlopen, not preloaded: then nothing of this library is in the global
+ * scope. (RTLD_DEFAULT would look in the library's own scope, too.)
+ */
 static bool loaded_late(void)
 {
-	return dlsym(RTLD_DEFAULT, "libleak_present") != (const void *)&libleak_present;
+	void *program = dlopen(NULL, RTLD_LAZY);
+
+	return program && dlsym(program, "libleak_present") != (const void *)&libleak_present;
 }
 
 /* The gate of a LIVE session was closed. Forked, or has the watcher died? */
