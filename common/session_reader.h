@@ -77,7 +77,7 @@ const struct session_thread *session_thread(const struct session *s, uint64_t in
 const struct session_cache *session_cache(const struct session *s, uint64_t index);
 const struct session_task *session_task(const struct session *s, uint64_t index);
 
-/* The tick of a point of the timeline; false when there is none with that index. */
+/* The tick of a point of the timeline, since clock.tick0; false when there is none. */
 bool session_time(const struct session *s, uint64_t index, uint64_t *tick);
 
 /* More frames than this are left out; recorders keep 256 at most. */
@@ -134,10 +134,7 @@ int session_read_trace(struct session *s, uint64_t *next, struct session_trace_e
 
 /* ---- time ---- */
 
-/* CLOCK_MONOTONIC of the recording host at a tick, ns; saturates. */
-uint64_t session_tick_ns(const struct session *s, uint64_t tick);
-
-/* The same for ticks since clock.tick0, as records have them. */
+/* CLOCK_MONOTONIC of the recording host, ns, at a tick since clock.tick0; saturates. */
 uint64_t session_rel_ns(const struct session *s, uint64_t rel_tick);
 
 /* How long `ticks` ticks are, ns; saturates. */

@@ -31,13 +31,6 @@ uint64_t session_rel_ns(const struct session *s, uint64_t rel_tick)
 	return ns > UINT64_MAX - base ? UINT64_MAX : base + ns;
 }
 
-uint64_t session_tick_ns(const struct session *s, uint64_t tick)
-{
-	uint64_t tick0 = s->view.header.clock.tick0;
-
-	return session_rel_ns(s, tick > tick0 ? tick - tick0 : 0);
-}
-
 static uint64_t monotonic_ns(void)
 {
 	struct timespec ts = { 0, 0 };
@@ -61,7 +54,10 @@ static bool same_boot(const struct session *s)
 	return same;
 }
 
-/* Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses. */
+/*
+ * Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses.
+ * A zombie (field 3) writes nothing any more.
+ */
 static bool start_ticks(uint32_t pid, uint64_t *ticks)
 {
 	char path[64], *text, *p;
@@ -72,6 +68,8 @@ static bool start_ticks(uint32_t pid, uint64_t *ticks)
 	if (io_read_file(path, 65536, &text, &len))
 		return false;
 	p = strrchr(text, ')');
+	if (p && (p[1] != ' ' || p[2] == 'Z' || p[2] == 'X'))
+		p = NULL;
 	/* Behind ")" comes the blank before field 3; field 22 is behind the 20th blank. */
 	for (int blanks = 0; p && blanks < 20; blanks++)
 		p = strchr(p + 1, ' ');
@@ -99,6 +97,6 @@ uint64_t session_last_ns(const struct session *s)
 	if (session_is_running(s))
 		return monotonic_ns();
 	if (h->state == SESSION_ENDED && h->end_tick)
-		return session_tick_ns(s, h->end_tick);
+		return session_rel_ns(s, h->end_tick);
 	return h->clock.ns1;
 }

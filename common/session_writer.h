@@ -10,6 +10,9 @@
  * 0, which means "none" wherever an index is stored, and sync and finish return
  * the first error. So callers check once, at the end.
  *
+ * Ticks are stored relative to header->clock.tick0, also those of the timeline and
+ * header->end_tick (0: the session ended at clock.tick1).
+ *
  * Not thread-safe. Strings are copied. Times in ticks, sizes in bytes.
  */
 #ifndef COMMON_SESSION_WRITER_H
@@ -83,7 +86,7 @@ struct session_task *session_writer_edit_task(struct session_writer *w, uint32_t
 /* Drops all records of a kernel session, to be given anew (its live objects at another time). */
 void session_writer_clear_krecords(struct session_writer *w);
 
-/* Opens a point of time of the timeline; the index for session_writer_point. */
+/* Opens a point of time of the timeline (ticks since clock.tick0); the index for session_writer_point. */
 uint32_t session_writer_time(struct session_writer *w, uint64_t tick);
 void session_writer_point(struct session_writer *w, uint32_t time, uint32_t stack, uint64_t count,
 			  uint64_t bytes);

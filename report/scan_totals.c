@@ -87,7 +87,7 @@ static int add_point(void *arg, const struct session_point *from)
 
 	if (index == NO_SITE || !session_time(t->s, from->time, &tick))
 		return 0;
-	ns = session_tick_ns(t->s, tick);
+	ns = session_rel_ns(t->s, tick);
 	p.realtime_ns = clock->realtime_ns0 + (ns > clock->ns0 ? ns - clock->ns0 : 0);
 	return report_add_point(t->r, &p);
 }

@@ -25,7 +25,7 @@ static void identity(struct session_writer *w, uint32_t pid, const char *comm)
 		.tick0 = 5000, .ns0 = SECOND, .tick1 = 5000 + SECOND, .ns1 = 2 * SECOND,
 		.realtime_ns0 = 1700000000ull * SECOND,
 	};
-	h->end_tick = 5000 + SAMPLE_END_NS;
+	h->end_tick = SAMPLE_END_NS;
 }
 
 int sample_begin(const char *path, enum session_writer_mode mode, struct session_writer **out)
@@ -86,7 +86,7 @@ int sample_process(const char *path)
 	session_writer_site(w, &sites[0]);
 	session_writer_site(w, &sites[1]);
 	for (uint64_t i = 0; i < 4; i++) {
-		time = session_writer_time(w, 5000 + i * 25 * SECOND);
+		time = session_writer_time(w, i * 25 * SECOND);
 		session_writer_point(w, time, stack[0], i + 1, 16 * (i + 1));
 	}
 	session_writer_loss(w, LOSS_DEPTH_CUT, 1);
