@@ -34,6 +34,8 @@ struct followed {
 	unsigned int tries;	/* to open it */
 
 	bool announced, shown;
+	uint32_t pid;		/* from the header, known once announced */
+	uint64_t start_ticks;
 	uint64_t trace_next;	/* number of the next trace event to print */
 };
 

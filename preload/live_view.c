@@ -23,7 +23,7 @@ struct live_view {
 	struct symbolizer *symbolizer;
 	FILE *out;		/* NULL: no text is to be printed (any more) */
 	bool colour;
-	size_t announced;	/* processes */
+	size_t announced;	/* sessions */
 };
 
 int live_view_new(const struct settings *settings, struct live_view **out)
@@ -65,17 +65,34 @@ static bool is_open(const struct followed *one)
 	return one->session && !one->shown;
 }
 
+/* Is there an earlier session of the same process, before it executed another program? */
+static bool is_next_image(const struct follow *follow, const struct followed *one)
+{
+	for (const struct followed *other = follow_first(follow); other != one; other = other->next)
+		if (other->announced && other->pid == one->pid &&
+		    other->start_ticks == one->start_ticks)
+			return true;
+	return false;
+}
+
+static void announce(struct live_view *view, const struct follow *follow, struct followed *one)
+{
+	const struct session_header *header = session_header(one->session);
+
+	one->announced = true;
+	one->pid = header->pid;
+	one->start_ticks = header->start_ticks;
+	view->announced++;
+	if (view->out && !is_next_image(follow, one))
+		fprintf(view->out, "Attaching to malloc and free in pid %u, Ctrl+C to quit.\n",
+			one->pid);
+}
+
 void live_view_announce(struct live_view *view, struct follow *follow)
 {
-	for (struct followed *one = follow_first(follow); one; one = one->next) {
-		if (one->announced || !one->session)
-			continue;
-		one->announced = true;
-		view->announced++;
-		if (view->out)
-			fprintf(view->out, "Attaching to malloc and free in pid %u, "
-				"Ctrl+C to quit.\n", session_header(one->session)->pid);
-	}
+	for (struct followed *one = follow_first(follow); one; one = one->next)
+		if (!one->announced && one->session)
+			announce(view, follow, one);
 	flush(view);
 }
 
@@ -169,11 +186,17 @@ static void print_block(struct live_view *view, const struct followed *one,
 	text_print_losses(view->out, report);
 }
 
-/* Of the many processes that leave nothing behind only the first has a block to say so. */
+/*
+ * What a program held when it executed another one has gone with it and was no
+ * leak; and of many processes that leave nothing only the first says so.
+ */
 static bool is_silent(const struct followed *one, const struct report *report, bool first)
 {
-	return one->state == FOLLOWED_ENDED && !first && !report_summary(report)->sites_live &&
-	       !report_summary(report)->lossy;
+	if (one->state != FOLLOWED_ENDED)
+		return false;
+	if (session_header(one->session)->end_reason == SESSION_END_EXEC)
+		return true;
+	return !first && !report_summary(report)->sites_live && !report_summary(report)->lossy;
 }
 
 static void print_process(struct live_view *view, const struct followed *one, bool first)

@@ -300,8 +300,8 @@ char *settings_recording(const struct settings *s, const char *pattern)
 
 	if (!out)
 		return NULL;
-	fprintf(out, "output=%s,report=none,older=%" PRIu64 "us,follow=%d,trace=%d", pattern,
-		s->older_ns / 1000, !s->no_follow, s->trace);
+	/* not older=: ages are regarded when a report is made, so that sessions hold all */
+	fprintf(out, "output=%s,report=none,follow=%d,trace=%d", pattern, !s->no_follow, s->trace);
 	if (s->sample_rate)
 		fprintf(out, ",sample=1/%" PRIu64, s->sample_rate);
 	else if (s->sample_bytes)
