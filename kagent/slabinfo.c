@@ -5,10 +5,12 @@
 #include "common/io.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define SLABINFO_MAX	(16u << 20)
 
@@ -20,7 +22,6 @@
 static bool parse_row(char *line, struct slab_row *r)
 {
 	char *slabdata = NULL, *tunables = NULL, *p, *field[6];
-	unsigned long long active_slabs;
 	int n = 0;
 
 	for (p = line; (p = strstr(p, " : slabdata ")); p++)
@@ -54,7 +55,7 @@ static bool parse_row(char *line, struct slab_row *r)
 	r->object_size = strtoul(field[2], NULL, 10);
 	r->total = strtoull(field[3], NULL, 10);
 	r->active = strtoull(field[4], NULL, 10);
-	return sscanf(slabdata + 1, ": slabdata %llu %lu", &active_slabs, &r->slabs) == 2;
+	return sscanf(slabdata + 1, ": slabdata %" SCNu64 " %" SCNu64, &r->active_slabs, &r->slabs) == 2;
 }
 
 static int add_row(struct slab_table *t, const struct slab_row *r)
@@ -126,7 +127,7 @@ const struct slab_row *slab_table_find(const struct slab_table *t, const char *n
 
 uint64_t slab_row_bytes(const struct slab_row *r)
 {
-	return r->slabs * r->pages_per_slab * 4096ull;
+	return r->slabs * r->pages_per_slab * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 uint64_t slab_row_waste(const struct slab_row *r)

@@ -12,7 +12,7 @@
 struct slab_row {
 	char name[64];
 	uint64_t active, total;		/* objects */
-	uint64_t slabs;
+	uint64_t slabs, active_slabs;
 	uint32_t object_size;		/* bytes an object takes */
 	uint32_t objects_per_slab, pages_per_slab;
 };

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+/* track.h - the wishes of kagent's main command, from its command line. */
+#ifndef KAGENT_TRACK_H
+#define KAGENT_TRACK_H
+
+#include "kagent/capture.h"
+#include "kagent/cmd.h"
+#include "kagent/view.h"
+
+#define TRACK_PATTERNS 64
+
+struct track {
+	struct interval_words words;
+	uint64_t duration_ns;		/* 0: no limit */
+	const char *patterns[TRACK_PATTERNS];
+	size_t pattern_count;
+	uint64_t older_ms, top, min_size, max_size, sample, max_objects, depth, pid;
+	const char *comm, *cgroup, *output;
+	enum view_by by;
+	bool show_allocs, trace, user_stacks, pages, percpu, json, help;
+};
+
+/* Defaults and command line; 0 or -EINVAL after a message on stderr. */
+int track_parse(struct track *t, int argc, char **argv);
+void track_help(void);
+
+#endif
