@@ -10,9 +10,8 @@
 #include <unistd.h>
 
 #include "common/fmt.h"
-#include "common/io.h"
 #include "preload/trace_view.h"
-#include "report/json.h"
+#include "report/outputs.h"
 #include "report/report.h"
 #include "report/text.h"
 
@@ -38,7 +37,7 @@ int live_view_new(const struct settings *settings, struct live_view **out)
 		return -ENOMEM;
 	}
 	view->settings = settings;
-	if (!settings->json || strcmp(settings->json, "-"))
+	if (!settings_claim_stdout(settings))
 		view->out = stdout;
 	view->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	*out = view;
@@ -177,6 +176,7 @@ static void print_block(struct live_view *view, const struct followed *one,
 	char text[128];
 	const struct text_options options = {
 		.show_allocs = view->settings->show_allocs,
+		.wide = view->settings->wide,
 		.colour = view->colour,
 		.time = text,
 	};
@@ -218,7 +218,7 @@ static void print_process(struct live_view *view, const struct followed *one, bo
 static void retire(struct live_view *view, struct followed *one)
 {
 	one->shown = true;
-	if (!view->settings->json)
+	if (!view->settings->outputs.count)
 		follow_done(one);
 }
 
@@ -247,11 +247,12 @@ bool live_view_interval(struct live_view *view, struct follow *follow)
 	return print_all(view, follow);
 }
 
-static int write_json(struct live_view *view, struct follow *follow)
+static int write_outputs(struct live_view *view, struct follow *follow)
 {
-	const struct report_options options = { .older_set = true };
+	const struct settings *s = view->settings;
+	const struct report_options options = { .older_set = true, .blocks = s->show_allocs };
+	const struct text_options text = { .show_allocs = s->show_allocs, .wide = s->wide };
 	struct report *report = report_new(view->symbolizer, &options);
-	struct io_output *output = NULL;
 	int rc = report ? 0 : -ENOMEM;
 
 	for (struct followed *one = follow_first(follow); one && !rc; one = one->next)
@@ -259,12 +260,10 @@ static int write_json(struct live_view *view, struct follow *follow)
 			rc = report_add_session(report, one->session);
 	if (!rc)
 		rc = report_build(report);
-	if (!rc)
-		rc = io_output_open(view->settings->json, &output);
-	if (!rc) {
-		json_print(io_output_file(output), report);
-		rc = io_output_commit(output);
-	}
+	if (rc)
+		fprintf(stderr, "memleak: no report: %s\n", session_strerror(rc));
+	else
+		rc = outputs_write(&s->outputs, report, &text, "memleak");
 	report_free(report);
 	return rc;
 }
@@ -272,5 +271,5 @@ static int write_json(struct live_view *view, struct follow *follow)
 int live_view_final(struct live_view *view, struct follow *follow)
 {
 	print_all(view, follow);
-	return view->settings->json ? write_json(view, follow) : 0;
+	return view->settings->outputs.count ? write_outputs(view, follow) : 0;
 }

@@ -33,8 +33,8 @@ bool live_view_trace(struct live_view *view, struct follow *follow);
 bool live_view_interval(struct live_view *view, struct follow *follow);
 
 /*
- * The report at the end of the watching: as text, and as JSON where the settings
- * want it. 0 or -errno of the JSON file.
+ * The report at the end of the watching: as text, and to the outputs that the
+ * settings want. 0 or -errno, after having said why, when one was not written.
  */
 int live_view_final(struct live_view *view, struct follow *follow);
 

@@ -2,7 +2,6 @@
 # memleak: the command that launches a program and watches it.
 memleak-srcs += $(addprefix preload/,memleak.c settings.c words.c watch.c live_view.c \
 	follow.c trace_view.c launch.c program.c library.c private_dir.c)
-memleak-cflags += -DMEMLEAK_VERSION='"$(version)"'
 targets-memleak_static-ldlibs := -static
 unit-words-srcs := preload/words.c
 unit-follow-srcs := preload/follow.c

@@ -12,11 +12,12 @@
 
 #include "common/fmt.h"
 #include "common/options.h"
+#include "common/version.h"
 #include "preload/words.h"
 
 enum { STATUS_USAGE = 2 };
 enum {
-	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_JSON, OPT_NO_FOLLOW, OPT_VERSION,
+	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_JSON, OPT_NO_FOLLOW, OPT_WIDE, OPT_VERSION,
 };
 
 #define LIBLEAK_PATH_MAX	512
@@ -44,6 +45,7 @@ static const struct option_def defs[] = {
 	{ OPT_JSON, "json", "FILE", "write the last report as JSON to FILE; without FILE to "
 	  "standard output, in place of text",
 	  OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
+	{ OPT_WIDE, "wide", NULL, "print whole names and paths", 0 },
 	{ OPT_NO_FOLLOW, "no-follow", NULL, "do not trace the program's children", 0 },
 	{ 'h', "help", NULL, "print this and exit", 0 },
 	{ OPT_VERSION, "version", NULL, "print the version and exit", 0 },
@@ -168,6 +170,13 @@ static int set_word(struct settings *s, const char *word, unsigned int *words_se
 	return bad_value("arguments", word, "expected behind interval and count");
 }
 
+static int add_output(struct settings *s, enum output_format format, const char *path)
+{
+	int rc = outputs_add(&s->outputs, format, path ? path : "-");
+
+	return rc ? bad_value("--json", path ? path : "-", "written to already") : 0;
+}
+
 struct parsing {
 	struct settings *s;
 	unsigned int words_seen;
@@ -228,7 +237,9 @@ static int set_option(void *ctx, int id, const char *arg)
 		s->object = arg;
 		return 0;
 	case OPT_JSON:
-		s->json = arg ? arg : "-";
+		return add_output(s, OUTPUT_JSON, arg);
+	case OPT_WIDE:
+		s->wide = true;
 		return 0;
 	case 'h':
 		p->help = true;
@@ -260,6 +271,8 @@ static int check(struct settings *s, int argc, char **argv, int rest)
 		return conflict("-s and --sample exclude each other");
 	if (s->combined_only && s->show_allocs)
 		return conflict("-C prints sums only: it excludes -a");
+	if (s->trace && settings_claim_stdout(s))
+		return conflict("-t prints to standard output: give the report a file");
 	s->action = s->argv ? SETTINGS_RUN : s->pid_count ? SETTINGS_ATTACH : SETTINGS_KERNEL;
 	return 0;
 }
@@ -346,10 +359,22 @@ int settings_check_files(const struct settings *s)
 	char real[PATH_MAX];
 	int rc;
 
-	if (!s->json || !strcmp(s->json, "-"))
-		return 0;
-	rc = directory_of(s->json, real);
-	return rc ? complain_file("--json", s->json, strerror(-rc)) : 0;
+	for (size_t i = 0; i < s->outputs.count; i++) {
+		const char *path = s->outputs.list[i].path;
+
+		rc = strcmp(path, "-") ? directory_of(path, real) : 0;
+		if (rc)
+			return complain_file("cannot write", path, strerror(-rc));
+	}
+	return 0;
+}
+
+bool settings_claim_stdout(const struct settings *s)
+{
+	for (size_t i = 0; i < s->outputs.count; i++)
+		if (!strcmp(s->outputs.list[i].path, "-"))
+			return true;
+	return false;
 }
 
 int settings_output_pattern(const struct settings *s, char pattern[PATH_MAX])

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "report/outputs.h"
+
 enum settings_action {
 	SETTINGS_RUN,		/* launch argv */
 	SETTINGS_ATTACH,	/* attach to the pids */
@@ -29,7 +31,7 @@ struct settings {
 	uint64_t count;		/* interval reports; 0: without limit */
 	uint64_t older_ns;
 	unsigned int top;	/* 0: all */
-	bool trace, show_allocs, combined_only, no_follow;
+	bool trace, show_allocs, combined_only, no_follow, wide;
 
 	uint64_t sample_rate;	/* one in so many allocations; 0: not asked for */
 	uint64_t sample_bytes;	/* mean distance; 0: not asked for */
@@ -37,7 +39,7 @@ struct settings {
 	unsigned int depth;	/* 0: the library's default */
 	const char *object;
 	const char *output;	/* NULL: sessions are not kept */
-	const char *json;	/* "-": standard output; NULL: none */
+	struct outputs outputs;	/* files for the last report */
 
 	char **words;		/* owner of argv when it was split from -c */
 };
@@ -46,12 +48,15 @@ struct settings {
 int settings_parse(struct settings *s, int argc, char **argv);
 void settings_free(struct settings *s);
 
+/* Does an output take standard output, so that no text is to be printed there? */
+bool settings_claim_stdout(const struct settings *s);
+
 /*
  * The LIBLEAK settings for sessions named `pattern`; for free(). NULL: no memory.
  */
 char *settings_recording(const struct settings *s, const char *pattern);
 
-/* Can --json be written, as far as can be told now? 0 or the status for exit(), as above. */
+/* Can the outputs be written, as far as can be told now? 0 or the status for exit(), as above. */
 int settings_check_files(const struct settings *s);
 
 /*

@@ -29,6 +29,7 @@ wait_for() {
 # `type` writes as input; its pid is $pid.
 start() {
 	rm -f "$tmp/in"
+	: >"$tmp/out" >"$tmp/err"
 	mkfifo "$tmp/in"
 	exec {typing}<>"$tmp/in"
 	"$@" <"$tmp/in" >"$tmp/out" 2>"$tmp/err" {typing}>&- &
