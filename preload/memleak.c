@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * memleak.c - the command: launches a program under libleak.so, and prints what it
- * has allocated and not freed, at intervals and at its end.
+ * memleak.c - the command: launches a program under libleak.so, or attaches to one,
+ * and prints what it has allocated and not freed, at intervals and at its end.
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "preload/attach.h"
 #include "preload/follow.h"
 #include "preload/launch.h"
 #include "preload/library.h"
@@ -122,22 +123,35 @@ static int run_target(struct run *r)
 	return rc && !status ? STATUS_FAILED : status;
 }
 
-static int run(const struct settings *settings, struct target *target)
+static int run(struct run *r)
 {
-	struct run r = { .settings = settings, .target = target };
-	int status = run_target(&r);
+	int status = run_target(r);
 
-	drop_private_dir(&r);
-	live_view_free(r.view);
-	follow_close(r.follow);
+	drop_private_dir(r);
+	live_view_free(r->view);
+	follow_close(r->follow);
 	return status;
+}
+
+static int run_launch(const struct settings *settings)
+{
+	struct run r = { .settings = settings, .target = launch_target(settings->argv) };
+
+	return run(&r);
 }
 
 static int run_attach(const struct settings *settings)
 {
-	fprintf(stderr, "memleak: -p %d: attaching is not built in; start the program with "
-		"memleak -c, or with LD_PRELOAD=libleak.so\n", (int)settings->pids[0]);
-	return STATUS_FAILED;
+	struct run r = { .settings = settings };
+	const struct attach_options options = {
+		.pids = settings->pids,
+		.pid_count = settings->pid_count,
+		.pattern = r.pattern,
+		.keep_sessions = settings->output,
+	};
+
+	r.target = attach_target(&options);
+	return r.target ? run(&r) : failed("attaching", -ENOMEM);
 }
 
 /* The kernel's allocations are kagent's business: it takes the same options. */
@@ -163,7 +177,7 @@ int main(int argc, char **argv)
 	if (!status) {
 		switch (settings.action) {
 		case SETTINGS_RUN:
-			status = run(&settings, launch_target(settings.argv));
+			status = run_launch(&settings);
 			break;
 		case SETTINGS_ATTACH:
 			status = run_attach(&settings);

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+/* attach.c - see attach.h */
+#define _GNU_SOURCE 1
+#include "preload/attach.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "preload/keeper.h"
+#include "preload/library.h"
+
+#define DEFAULT_TIMEOUT_MS	10000
+
+enum { STATUS_FAILED = 1 };
+
+struct attached {
+	struct keeper keeper;
+	bool on;		/* it is being recorded */
+	bool ended;		/* the process has ended */
+};
+
+struct attach {
+	struct target target;
+	const struct attach_options *options;
+	struct attached *all;
+	sigset_t mask;		/* as it was */
+	int signals;
+};
+
+static int failed(const char *what, int err)
+{
+	fprintf(stderr, "memleak: %s: %s\n", what, strerror(-err));
+	return STATUS_FAILED;
+}
+
+/* ---- signals: Ctrl-C ends the watching, not memleak ---------------------------- */
+
+static int catch_signals(struct attach *a)
+{
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
+		sigaddset(&set, ending[i]);
+	if (sigprocmask(SIG_BLOCK, &set, &a->mask))
+		return -errno;
+	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return a->signals < 0 ? -errno : 0;
+}
+
+static int watch_fd(const struct attach *a, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	return epoll_ctl(a->target.fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static bool interrupted(const struct attach *a)
+{
+	struct signalfd_siginfo info;
+
+	return read(a->signals, &info, sizeof(info)) == sizeof(info);
+}
+
+/* ---- one process --------------------------------------------------------------- */
+
+/* The session appears where follow.h looks for it, as a link to the keeper's. */
+static int link_session(const struct attach *a, pid_t pid, const char *session)
+{
+	const char *pattern = a->options->pattern, *base = strrchr(pattern, '/');
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%.*s/%d.leak", (int)(base - pattern), pattern, (int)pid);
+	return symlink(session, path) ? -errno : 0;
+}
+
+static int accept_attached(struct attach *a, struct attached *one, const struct keeper_message *m)
+{
+	int err = 0;
+
+	if (m->joined || !a->options->keep_sessions)
+		err = link_session(a, one->keeper.target, m->text);
+	if (err)
+		return failed("cannot make the session visible", err);
+	one->on = true;
+	if (m->joined)
+		fprintf(stderr, "memleak: process %d is being recorded already: reading along\n",
+			(int)one->keeper.target);
+	else
+		fprintf(stderr, "memleak: process %d was held for %.1f ms\n",
+			(int)one->keeper.target, (double)m->held_ns / 1e6);
+	return watch_fd(a, one->keeper.messages);
+}
+
+/* Waits until the keeper has attached or failed. */
+static int begin_one(struct attach *a, struct attached *one)
+{
+	struct keeper_message m;
+
+	if (!keeper_next(&one->keeper, &m)) {
+		fprintf(stderr, "memleak: the process that was to attach to %d has gone\n",
+			(int)one->keeper.target);
+		return STATUS_FAILED;
+	}
+	if (m.event == KEEPER_ATTACHED)
+		return accept_attached(a, one, &m);
+	fprintf(stderr, "memleak: %s\n", m.text);
+	return STATUS_FAILED;
+}
+
+/* Forked children are not followed: their parent is what was asked for. */
+static int start_keepers(struct attach *a, const char *recording)
+{
+	char settings[3072];
+	struct keeper_options options = {
+		.recording = settings,
+		.keep_session = a->options->keep_sessions,
+		.timeout_ms = a->options->timeout_ms ? a->options->timeout_ms : DEFAULT_TIMEOUT_MS,
+	};
+	char library[PATH_MAX];
+	int err = library_find(library);
+
+	if (err && err != -EINVAL)	/* no LD_PRELOAD here: blanks don't matter */
+		return library_complain(err, library);
+	options.library = library;
+	if (snprintf(settings, sizeof(settings), "%s,follow=0", recording) >= (int)sizeof(settings))
+		return failed("settings", -E2BIG);
+	for (size_t i = 0; i < a->options->pid_count; i++) {
+		err = keeper_start(&a->all[i].keeper, a->options->pids[i], &options);
+		if (err)
+			return failed("cannot start a process that attaches", err);
+	}
+	return 0;
+}
+
+/* ---- the target ------------------------------------------------------------------ */
+
+static void let_go(struct attach *a)
+{
+	struct keeper_message m;
+
+	for (size_t i = 0; i < a->options->pid_count; i++)
+		keeper_let_go(&a->all[i].keeper);
+	for (size_t i = 0; i < a->options->pid_count; i++)
+		while (keeper_next(&a->all[i].keeper, &m))
+			if (m.event == KEEPER_DETACHED && m.text[0])
+				fprintf(stderr, "memleak: %s\n", m.text);
+}
+
+static int attach_begin(struct target *target, const char *recording)
+{
+	struct attach *a = (struct attach *)target;
+	size_t on = 0;
+	int status = catch_signals(a);
+
+	if (status)
+		return failed("signalfd", status);
+	target->fd = epoll_create1(EPOLL_CLOEXEC);
+	status = target->fd < 0 ? -errno : watch_fd(a, a->signals);
+	if (status)
+		return failed("epoll", status);
+	status = start_keepers(a, recording);
+	for (size_t i = 0; i < a->options->pid_count; i++)
+		if (a->all[i].keeper.pid && !begin_one(a, &a->all[i]))
+			on++;
+	if (on && !status)
+		return 0;
+	let_go(a);
+	sigprocmask(SIG_SETMASK, &a->mask, NULL);
+	return STATUS_FAILED;
+}
+
+/* Takes the messages of those that have some. True: no process is left. */
+static bool hear_keepers(struct attach *a)
+{
+	struct keeper_message m;
+	bool left = false;
+
+	for (size_t i = 0; i < a->options->pid_count; i++) {
+		struct attached *one = &a->all[i];
+		struct pollfd p = { .fd = one->keeper.messages, .events = POLLIN };
+
+		if (!one->on || one->ended)
+			continue;
+		if (poll(&p, 1, 0) > 0 &&
+		    (!keeper_next(&one->keeper, &m) || m.event == KEEPER_TARGET_ENDED))
+			one->ended = true;
+		left |= !one->ended;
+	}
+	return !left;
+}
+
+static bool attach_event(struct target *target)
+{
+	struct attach *a = (struct attach *)target;
+
+	if (interrupted(a))
+		return true;
+	return hear_keepers(a);
+}
+
+static bool attach_enough(struct target *target)
+{
+	(void)target;
+	return true;
+}
+
+static int attach_end(struct target *target)
+{
+	struct attach *a = (struct attach *)target;
+
+	let_go(a);
+	close(a->signals);
+	close(target->fd);
+	sigprocmask(SIG_SETMASK, &a->mask, NULL);
+	return 0;
+}
+
+struct target *attach_target(const struct attach_options *options)
+{
+	static const struct target_ops ops = { attach_begin, attach_event, attach_enough,
+					       attach_end };
+	static struct attach attach = { .target = { &ops, -1 } };
+
+	attach.options = options;
+	attach.all = calloc(options->pid_count, sizeof(*attach.all));
+	return attach.all ? &attach.target : NULL;
+}

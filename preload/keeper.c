@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: MIT
+/* keeper.c - see keeper.h */
+#define _GNU_SOURCE 1
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../common/session_format.h"
+#include "inject.h"
+#include "joined.h"
+
+#define ROOMY_BYTES	(256ull << 20)
+
+/* What the keeper process knows. */
+struct keeping {
+	pid_t target;
+	const struct keeper_options *options;
+	int leash, messages;
+	int session;			/* open file, -1: none */
+	struct session_header *header;	/* its first page */
+	struct robust_list_head robust;
+	struct robust_list entry;
+};
+
+static void say(const struct keeping *k, const struct keeper_message *m)
+{
+	/* A message fits a pipe whole; when nobody listens any more that is no loss. */
+	if (write(k->messages, m, sizeof(*m)) != sizeof(*m))
+		return;
+}
+
+static int fail(struct keeper_message *m, const char *sentence)
+{
+	m->event = KEEPER_FAILED;
+	snprintf(m->text, sizeof(m->text), "%s", sentence);
+	return -EIO;
+}
+
+/* ---- injections, each in a process of its own ------------------------------- */
+
+typedef void injection_fn(const struct keeping *k, struct keeper_message *m);
+
+/*
+ * A thread that was asked to stop and did not is let go by the end of its tracer:
+ * so the tracer ends after each injection.
+ */
+static void inject_apart(const struct keeping *k, injection_fn *inject, struct keeper_message *m)
+{
+	int result[2];
+	pid_t pid;
+
+	fail(m, "memleak's injecting process ended before its time");
+	if (pipe2(result, O_CLOEXEC)) {
+		fail(m, strerror(errno));
+		return;
+	}
+	pid = fork();
+	if (!pid) {
+		inject(k, m);
+		_exit(write(result[1], m, sizeof(*m)) != sizeof(*m));
+	}
+	close(result[1]);
+	if (pid > 0) {
+		struct keeper_message got;
+
+		if (read(result[0], &got, sizeof(got)) == sizeof(got))
+			*m = got;
+		waitpid(pid, NULL, 0);
+	}
+	close(result[0]);
+}
+
+/* The function of libleak.so, which is loaded if it is not yet. 0 or -errno. */
+static int find_in_library(const struct keeping *k, struct inject *in, const char *name,
+			   uint64_t *function, struct inject_why *why)
+{
+	uint64_t handle;
+	int err;
+
+	*function = inject_function(in, name);
+	if (*function)
+		return 0;
+	err = inject_load(in, k->options->library, &handle, why);
+	return err ? err : inject_symbol(in, handle, name, function, why);
+}
+
+/* Directories of the target's file system where a session may go, the roomy ones first. */
+static unsigned list_directories(pid_t target, const char *dirs[3])
+{
+	static const char *const usual[] = { "/dev/shm", "/tmp", "/var/tmp" };
+	unsigned count = 0;
+
+	for (int roomy = 1; roomy >= 0; roomy--)
+		for (unsigned i = 0; i < 3; i++) {
+			struct statvfs fs;
+			char path[64];
+
+			snprintf(path, sizeof(path), "/proc/%d/root%s", (int)target, usual[i]);
+			if (!statvfs(path, &fs) &&
+			    ((uint64_t)fs.f_bavail * fs.f_frsize >= ROOMY_BYTES) == roomy)
+				dirs[count++] = usual[i];
+		}
+	return count;
+}
+
+/* Calls libleak_attach(); m->text becomes the session's path in the target's view. */
+static int start_recording(struct inject *in, uint64_t function, const char *settings,
+			   struct keeper_message *m)
+{
+	struct inject_why why;
+	uint64_t text;
+	int err = inject_call_text(in, function, settings, &text, &why);
+
+	if (err) {
+		fail(m, why.text);
+		return -ECANCELED;	/* nothing more can be called */
+	}
+	if (inject_read_text(in, text, m->text, sizeof(m->text)))
+		return fail(m, "the process gave no answer");
+	if (m->text[0] != '/')
+		return -EACCES;
+	m->event = KEEPER_ATTACHED;
+	return 0;
+}
+
+/* In the first directory that will do, under a name that cannot be guessed. */
+static int start_unnamed_recording(const struct keeping *k, struct inject *in, uint64_t function,
+				   struct keeper_message *m)
+{
+	const char *dirs[3];
+	unsigned count = list_directories(k->target, dirs);
+	char settings[4096];
+	uint64_t salt = 0;
+	int err = fail(m, "there is none of /dev/shm, /tmp and /var/tmp in the process's file system");
+
+	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
+		salt = (uint64_t)getpid();
+	for (unsigned i = 0; i < count && err && err != -ECANCELED; i++) {
+		snprintf(settings, sizeof(settings), "%s,output=%s/.memleak-%d-%016llx.leak",
+			 k->options->recording, dirs[i], (int)k->target, (unsigned long long)salt);
+		err = start_recording(in, function, settings, m);
+	}
+	return err;
+}
+
+static void attach_injection(const struct keeping *k, struct keeper_message *m)
+{
+	struct inject_why why;
+	struct inject *in;
+	uint64_t function;
+	int err = inject_open(&in, k->target, k->options->timeout_ms, &why);
+
+	if (err) {
+		fail(m, why.text);
+		return;
+	}
+	err = find_in_library(k, in, "libleak_attach", &function, &why);
+	if (err)
+		fail(m, why.text);
+	else if (k->options->keep_session)
+		err = start_recording(in, function, k->options->recording, m);
+	else
+		err = start_unnamed_recording(k, in, function, m);
+	m->held_ns = inject_close(in);
+	if (err && m->event != KEEPER_FAILED) {
+		snprintf(why.text, sizeof(why.text), "%.500s", m->text);
+		fail(m, why.text);
+	}
+}
+
+static void detach_injection(const struct keeping *k, struct keeper_message *m)
+{
+	struct inject_why why;
+	struct inject *in;
+	uint64_t function, text = 0;
+	int err = inject_open(&in, k->target, k->options->timeout_ms, &why);
+
+	if (err) {
+		fail(m, err == -ESRCH ? "" : why.text);
+		m->event = err == -ESRCH ? KEEPER_DETACHED : KEEPER_FAILED;
+		return;
+	}
+	m->event = KEEPER_DETACHED;
+	m->text[0] = '\0';
+	function = inject_function(in, "libleak_detach");
+	err = function ? inject_call_text(in, function, NULL, &text, &why) : 0;
+	if (err)
+		fail(m, why.text);
+	else if (text && inject_read_text(in, text, m->text, sizeof(m->text)))
+		m->text[0] = '\0';
+	m->held_ns = inject_close(in);
+}
+
+/* ---- the session ------------------------------------------------------------- */
+
+/* Since Linux 5.14 the recorder needs the file's name no more once it is mapped. */
+static bool recorder_needs_name(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	bool works = page != MAP_FAILED && !madvise(page, 4096, 23 /* MADV_POPULATE_WRITE */);
+
+	if (page != MAP_FAILED)
+		munmap(page, 4096);
+	return !works;
+}
+
+/* The kernel marks the word when this process dies, however it does. */
+static void become_reader(struct keeping *k)
+{
+	uint32_t tid = (uint32_t)syscall(SYS_gettid);
+
+	k->entry.next = &k->robust.list;
+	k->robust.list.next = &k->entry;
+	k->robust.futex_offset = (long)((char *)&k->header->reader - (char *)&k->entry);
+	k->robust.list_op_pending = NULL;
+	if (!syscall(SYS_set_robust_list, &k->robust, sizeof(k->robust)))
+		__atomic_store_n(&k->header->reader, tid, __ATOMIC_RELEASE);
+}
+
+static int open_session(struct keeping *k, const char *path)
+{
+	char name[1200];
+	void *page;
+
+	snprintf(name, sizeof(name), "/proc/%d/root%s", (int)k->target, path);
+	k->session = open(name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	if (k->session < 0)
+		return -errno;
+	page = mmap(NULL, sizeof(*k->header), PROT_READ | PROT_WRITE, MAP_SHARED, k->session, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	k->header = page;
+	become_reader(k);
+	if (!k->options->keep_session && !recorder_needs_name())
+		unlink(name);
+	return 0;
+}
+
+/* memleak opens the session through this process, so that it needs no name. */
+static void name_session(const struct keeping *k, struct keeper_message *m)
+{
+	snprintf(m->text, sizeof(m->text), "/proc/%d/fd/%d", (int)getpid(), k->session);
+}
+
+static void attach(struct keeping *k, struct keeper_message *m)
+{
+	struct keeper_message undo;
+	int err;
+
+	k->session = joined_session(k->target);
+	if (k->session >= 0) {
+		m->event = KEEPER_ATTACHED;
+		m->joined = true;
+		name_session(k, m);
+		return;
+	}
+	inject_apart(k, attach_injection, m);
+	if (m->event != KEEPER_ATTACHED)
+		return;
+	err = open_session(k, m->text);
+	if (err) {
+		inject_apart(k, detach_injection, &undo);
+		fail(m, "its session cannot be opened");
+	} else {
+		name_session(k, m);
+	}
+}
+
+static void detach(struct keeping *k, bool joined)
+{
+	struct keeper_message m = { .event = KEEPER_DETACHED };
+
+	if (!joined)
+		inject_apart(k, detach_injection, &m);
+	if (m.event == KEEPER_DETACHED && k->header)
+		__atomic_store_n(&k->header->reader, 0, __ATOMIC_RELEASE);
+	m.event = KEEPER_DETACHED;
+	say(k, &m);
+}
+
+/* ---- the process ---------------------------------------------------------------- */
+
+/* Waits until memleak lets go or dies; tells it meanwhile when the target has ended. */
+static bool wait_for_the_end(const struct keeping *k)
+{
+	struct pollfd fds[2] = {
+		{ .fd = k->leash, .events = POLLIN },
+		{ .fd = (int)syscall(SYS_pidfd_open, k->target, 0), .events = POLLIN },
+	};
+	struct keeper_message ended = { .event = KEEPER_TARGET_ENDED };
+	bool alive = true;
+
+	while (!fds[0].revents) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (!fds[1].revents)
+			continue;
+		alive = false;
+		say(k, &ended);
+		close(fds[1].fd);
+		fds[1].fd = -1;
+		fds[1].revents = 0;
+	}
+	return alive;
+}
+
+static void settle(const struct keeping *k)
+{
+	static const int ignored[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGPIPE, SIGTSTP,
+				       SIGTTIN, SIGTTOU };
+	sigset_t none, chld;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	setsid();		/* Ctrl-C and Ctrl-Z are for memleak */
+	prctl(PR_SET_NAME, "memleak-keeper");
+	for (unsigned i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, NULL);
+	for (int fd = 0; fd <= 2 && null >= 0; fd++)
+		dup2(null, fd);
+	/* The ends of other keepers' pipes: theirs alone may hold them. */
+	for (int fd = 3; fd < 1024; fd++)
+		if (fd != k->leash && fd != k->messages)
+			close(fd);
+	if (chdir("/"))
+		return;
+}
+
+static _Noreturn void keep(struct keeping *k)
+{
+	struct keeper_message m = { .event = KEEPER_FAILED };
+	bool alive = true;
+
+	settle(k);
+	attach(k, &m);
+	say(k, &m);
+	if (m.event == KEEPER_ATTACHED) {
+		alive = wait_for_the_end(k);
+		if (alive)
+			detach(k, m.joined);
+	}
+	_exit(0);
+}
+
+int keeper_start(struct keeper *k, pid_t target, const struct keeper_options *options)
+{
+	int leash[2], messages[2];
+	struct keeping keeping = { .target = target, .options = options, .session = -1 };
+	pid_t pid;
+
+	if (pipe2(leash, O_CLOEXEC))
+		return -errno;
+	if (pipe2(messages, O_CLOEXEC)) {
+		close(leash[0]);
+		close(leash[1]);
+		return -EMFILE;
+	}
+	keeping.leash = leash[0];
+	keeping.messages = messages[1];
+	pid = fork();
+	if (!pid)
+		keep(&keeping);
+	close(leash[0]);
+	close(messages[1]);
+	if (pid < 0) {
+		close(leash[1]);
+		close(messages[0]);
+		return -EAGAIN;
+	}
+	*k = (struct keeper){ pid, target, leash[1], messages[0] };
+	return 0;
+}
+
+bool keeper_next(struct keeper *k, struct keeper_message *message)
+{
+	ssize_t n;
+
+	if (!k->pid)
+		return false;
+	do
+		n = read(k->messages, message, sizeof(*message));
+	while (n < 0 && errno == EINTR);
+	if (n == sizeof(*message))
+		return true;
+	close(k->messages);
+	if (k->leash >= 0)
+		close(k->leash);
+	waitpid(k->pid, NULL, 0);
+	k->pid = 0;
+	return false;
+}
+
+void keeper_let_go(struct keeper *k)
+{
+	if (k->pid && k->leash >= 0) {
+		close(k->leash);
+		k->leash = -1;
+	}
+}
