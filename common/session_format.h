@@ -96,7 +96,7 @@ enum session_section_id {
 	SECT_THREADS = 7,	/* struct session_thread */
 	SECT_TRACE = 8,		/* struct session_trace_event: a ring, see trace_head */
 	SECT_TIMELINE = 9,	/* struct session_point */
-	SECT_TIMES = 10,	/* uint64_t: ticks of the points of the timeline */
+	SECT_TIMES = 10,	/* uint64_t: ticks, relative to tick0, of the points of the timeline */
 	SECT_KRECORDS = 11,	/* struct session_krecord (kernel) */
 	SECT_KSYMS = 12,	/* struct session_ksym, ascending by addr (kernel) */
 	SECT_CACHES = 13,	/* struct session_cache (kernel) */
@@ -188,7 +188,7 @@ struct session_header {
 	uint32_t boot_id;	/* /proc/sys/kernel/random/boot_id */
 	uint32_t parent_pid;	/* forked from this session, 0: not forked under the shim */
 	uint64_t parent_start_ticks;
-	uint64_t end_tick;	/* when state became ENDED */
+	uint64_t end_tick;	/* when state became ENDED; relative to tick0 */
 
 	struct session_clock clock;
 
@@ -262,6 +262,7 @@ struct session_stack {
 #define STACK_PARTIAL		2u	/* unwinding ended early */
 #define STACK_OVERFLOW		4u
 #define STACK_USER		8u	/* kernel sessions: a user-space stack */
+#define STACK_GUESSED		16u	/* some frame has no unwind information: taken to keep a frame pointer */
 static_assert(sizeof(struct session_stack) == 64, "format");
 
 /*

@@ -2,515 +2,133 @@
 /* cfi.c - see cfi.h. */
 #include "cfi.h"
 
-#include <dlfcn.h>
+#include "cfi_expr.h"
+#include "cfi_row.h"
+
 #include <stddef.h>
-#include <string.h>
 
-/* Pointer encodings (LSB 10.5.1). */
-enum { PE_SDATA4 = 0x0b, PE_SDATA8 = 0x0c, PE_UDATA4 = 0x03, PE_PCREL = 0x10, PE_DATAREL = 0x30 };
-
-/* Call frame instructions (DWARF 5, table 7.29, and GNU extensions). */
-enum {
-	CFA_NOP = 0x00, CFA_SET_LOC = 0x01, CFA_ADVANCE1 = 0x02, CFA_ADVANCE2 = 0x03,
-	CFA_ADVANCE4 = 0x04, CFA_OFFSET_EXT = 0x05, CFA_RESTORE_EXT = 0x06, CFA_UNDEFINED = 0x07,
-	CFA_SAME = 0x08, CFA_REGISTER = 0x09, CFA_REMEMBER = 0x0a, CFA_RESTORE_STATE = 0x0b,
-	CFA_DEF = 0x0c, CFA_DEF_REG = 0x0d, CFA_DEF_OFF = 0x0e, CFA_DEF_EXPR = 0x0f,
-	CFA_EXPR = 0x10, CFA_OFFSET_EXT_SF = 0x11, CFA_DEF_SF = 0x12, CFA_DEF_OFF_SF = 0x13,
-	CFA_VAL_OFFSET = 0x14, CFA_VAL_OFFSET_SF = 0x15, CFA_VAL_EXPR = 0x16,
-	CFA_GNU_ARGS_SIZE = 0x2e,
-	CFA_ADVANCE = 0x40, CFA_OFFSET = 0x80, CFA_RESTORE = 0xc0,
-};
-
-enum { REG_BP = 6, REG_SP = 7, REG_RA = 16 };
-
-enum rule_kind { R_SAME = 0, R_OFFSET, R_AT_BP, R_UNDEFINED, R_OTHER };
-
-struct reg_rule {
-	uint8_t kind;
-	int64_t off;
-};
-
-struct row {
-	uint64_t cfa_reg;
-	int64_t cfa_off;
-	uint8_t cfa_expr;	/* 0: none, 1: *(BP + cfa_off), 2: another */
-	struct reg_rule bp, ra, sp;
-};
-
-/* A bounded cursor over bytes; running off the end sets `bad` and yields zeroes. */
-struct reader {
-	const uint8_t *p, *end;
-	bool bad;
-};
-
-struct cie {
-	uint64_t code_align;
-	int64_t data_align;
-	uint8_t fde_enc;
-	bool has_aug, signal;
-	struct reader insns;
-};
-
-static uint64_t rd_fixed(struct reader *r, size_t n)
+static bool compact_cfa(const struct cfi_row *row, struct cfi_rule *rule)
 {
-	uint64_t v = 0;
+	int64_t off = row->cfa_off;
 
-	if ((size_t)(r->end - r->p) < n) {
-		r->bad = true;
-		r->p = r->end;
-		return 0;
-	}
-	memcpy(&v, r->p, n);
-	r->p += n;
-	return v;
-}
-
-static uint64_t rd_uleb(struct reader *r)
-{
-	uint64_t v = 0;
-	unsigned int shift = 0;
-	uint8_t b;
-
-	do {
-		b = (uint8_t)rd_fixed(r, 1);
-		if (shift < 64)
-			v |= (uint64_t)(b & 0x7f) << shift;
-		shift += 7;
-	} while (b & 0x80);
-	return v;
-}
-
-static int64_t rd_sleb(struct reader *r)
-{
-	uint64_t v = 0;
-	unsigned int shift = 0;
-	uint8_t b;
-
-	do {
-		b = (uint8_t)rd_fixed(r, 1);
-		if (shift < 64)
-			v |= (uint64_t)(b & 0x7f) << shift;
-		shift += 7;
-	} while (b & 0x80);
-	if (shift < 64 && (b & 0x40))
-		v |= ~0ull << shift;
-	return (int64_t)v;
-}
-
-static void rd_skip(struct reader *r, uint64_t n)
-{
-	if ((uint64_t)(r->end - r->p) < n) {
-		r->bad = true;
-		r->p = r->end;
+	/* a function that realigns its stack: CFA = *(rbp - 8) and the like */
+	if (row->cfa_expr) {
+		if (!cfi_is_at_bp(row->cfa_expr, row->cfa_expr_len, true, &off))
+			return false;
+		rule->base = CFI_BP_DEREF;
+	} else if (row->cfa_reg == CFI_REG_BP) {
+		rule->base = CFI_BP;
+	} else if (row->cfa_reg == CFI_REG_SP) {
+		rule->base = CFI_SP;
 	} else {
-		r->p += n;
-	}
-}
-
-/* The body of the CIE or FDE at @p, its length field honoured. */
-static struct reader entry_at(const uint8_t *p)
-{
-	struct reader r = { p, p + 12, false };
-	uint64_t len = rd_fixed(&r, 4);
-
-	if (len == 0xffffffffu)
-		len = rd_fixed(&r, 8);
-	if (len == 0 || len > (16u << 20))
-		r.bad = true;
-	r.end = r.bad ? r.p : r.p + len;
-	return r;
-}
-
-/* An encoded address of the kinds linkers emit for FDEs; others make the entry unusable. */
-static uintptr_t rd_encoded(struct reader *r, uint8_t enc, bool relative)
-{
-	uintptr_t at = (uintptr_t)r->p;
-	uint64_t v;
-
-	switch (enc & 0x0f) {
-	case 0:
-	case PE_SDATA8:
-		v = rd_fixed(r, 8);
-		break;
-	case PE_SDATA4:
-		v = (uint64_t)(int64_t)(int32_t)rd_fixed(r, 4);
-		break;
-	case PE_UDATA4:
-		v = rd_fixed(r, 4);
-		break;
-	default:
-		r->bad = true;
-		return 0;
-	}
-	if (!relative)
-		return v;
-	if ((enc & 0xf0) == PE_PCREL)
-		v += at;
-	else if (enc & 0xf0)
-		r->bad = true;
-	return v;
-}
-
-static void parse_augmentation(struct cie *c, struct reader *r, const char *aug)
-{
-	uint64_t len = rd_uleb(r);
-	struct reader body = *r;
-
-	rd_skip(r, len);
-	body.end = r->p;
-	c->has_aug = true;
-	for (aug++; *aug; aug++) {
-		switch (*aug) {
-		case 'R':
-			c->fde_enc = (uint8_t)rd_fixed(&body, 1);
-			break;
-		case 'L':
-			rd_fixed(&body, 1);
-			break;
-		case 'P':
-			rd_encoded(&body, (uint8_t)rd_fixed(&body, 1), false);
-			break;
-		case 'S':
-			c->signal = true;
-			break;
-		default:
-			r->bad = true;
-			return;
-		}
-	}
-	r->bad |= body.bad;
-}
-
-static bool parse_cie(struct cie *c, const uint8_t *p)
-{
-	struct reader r = entry_at(p);
-	const char *aug;
-	uint8_t version;
-
-	memset(c, 0, sizeof(*c));
-	if (rd_fixed(&r, 4) != 0)
 		return false;
-	version = (uint8_t)rd_fixed(&r, 1);
-	aug = (const char *)r.p;
-	while (!r.bad && rd_fixed(&r, 1))
-		;
-	c->code_align = rd_uleb(&r);
-	c->data_align = rd_sleb(&r);
-	if ((version == 1 ? rd_fixed(&r, 1) : rd_uleb(&r)) != REG_RA || r.bad)
-		return false;
-	if (aug[0] == 'z')
-		parse_augmentation(c, &r, aug);
-	else if (aug[0])
-		return false;
-	c->insns = r;
-	return !r.bad;
-}
-
-static struct reg_rule *rule_of(struct row *row, uint64_t reg)
-{
-	switch (reg) {
-	case REG_BP:
-		return &row->bp;
-	case REG_RA:
-		return &row->ra;
-	case REG_SP:
-		return &row->sp;
-	default:
-		return NULL;
 	}
+	rule->cfa_off = (int32_t)off;
+	return off == (int32_t)off;
 }
 
-static void set_rule(struct row *row, uint64_t reg, enum rule_kind kind, int64_t off)
+static bool compact_bp(const struct cfi_reg_rule *bp, struct cfi_rule *rule)
 {
-	struct reg_rule *rule = rule_of(row, reg);
+	int64_t n;
 
-	if (rule)
-		*rule = (struct reg_rule){ .kind = (uint8_t)kind, .off = off };
-}
-
-static void restore_rule(struct row *row, const struct row *initial, uint64_t reg)
-{
-	struct row copy = *initial;
-	struct reg_rule *rule = rule_of(row, reg);
-
-	if (rule)
-		*rule = *rule_of(&copy, reg);
-}
-
-/*
- * The expressions of a function that realigns its stack: CFA = *(rbp + n), and
- * rbp saved at *(rbp + 0).
- */
-static void rd_cfa_expr(struct reader *r, struct row *row)
-{
-	uint64_t len = rd_uleb(r);
-	struct reader e = *r;
-
-	rd_skip(r, len);
-	e.end = r->p;
-	row->cfa_expr = 2;
-	if (rd_fixed(&e, 1) != 0x70 + REG_BP)
-		return;
-	row->cfa_off = rd_sleb(&e);
-	if (rd_fixed(&e, 1) == 0x06 && e.p == e.end && !e.bad)
-		row->cfa_expr = 1;
-}
-
-static void rd_reg_expr(struct reader *r, struct row *row)
-{
-	uint64_t reg = rd_uleb(r);
-	uint64_t len = rd_uleb(r);
-	struct reader e = *r;
-	bool at_bp;
-
-	rd_skip(r, len);
-	e.end = r->p;
-	at_bp = rd_fixed(&e, 1) == 0x70 + REG_BP && rd_sleb(&e) == 0 && e.p == e.end && !e.bad;
-	set_rule(row, reg, at_bp ? R_AT_BP : R_OTHER, 0);
-}
-
-static void def_cfa(struct row *row, uint64_t reg, int64_t off)
-{
-	row->cfa_reg = reg;
-	row->cfa_off = off;
-	row->cfa_expr = 0;
-}
-
-#define REMEMBER_MAX 8
-
-struct run {
-	struct row row, initial, saved[REMEMBER_MAX];
-	unsigned int depth;
-	uintptr_t loc;
-};
-
-/* Instructions whose operand follows in the stream. False: not understood. */
-static bool extended_insn(struct run *s, const struct cie *c, struct reader *r, uint8_t op)
-{
-	uint64_t reg;
-
-	switch (op) {
-	case CFA_NOP:
+	switch (bp->kind) {
+	case R_SAME:
 		return true;
-	case CFA_ADVANCE1:
-		s->loc += rd_fixed(r, 1) * c->code_align;
-		return true;
-	case CFA_ADVANCE2:
-		s->loc += rd_fixed(r, 2) * c->code_align;
-		return true;
-	case CFA_ADVANCE4:
-		s->loc += rd_fixed(r, 4) * c->code_align;
-		return true;
-	case CFA_OFFSET_EXT:
-		reg = rd_uleb(r);
-		set_rule(&s->row, reg, R_OFFSET, (int64_t)rd_uleb(r) * c->data_align);
-		return true;
-	case CFA_OFFSET_EXT_SF:
-		reg = rd_uleb(r);
-		set_rule(&s->row, reg, R_OFFSET, rd_sleb(r) * c->data_align);
-		return true;
-	case CFA_RESTORE_EXT:
-		restore_rule(&s->row, &s->initial, rd_uleb(r));
-		return true;
-	case CFA_UNDEFINED:
-		set_rule(&s->row, rd_uleb(r), R_UNDEFINED, 0);
-		return true;
-	case CFA_SAME:
-		set_rule(&s->row, rd_uleb(r), R_SAME, 0);
-		return true;
-	case CFA_REGISTER:
-	case CFA_VAL_OFFSET:
-		set_rule(&s->row, rd_uleb(r), R_OTHER, 0);
-		rd_uleb(r);
-		return true;
-	case CFA_VAL_OFFSET_SF:
-		set_rule(&s->row, rd_uleb(r), R_OTHER, 0);
-		rd_sleb(r);
-		return true;
-	case CFA_REMEMBER:
-		if (s->depth == REMEMBER_MAX)
-			return false;
-		s->saved[s->depth++] = s->row;
-		return true;
-	case CFA_RESTORE_STATE:
-		if (s->depth == 0)
-			return false;
-		s->row = s->saved[--s->depth];
-		return true;
-	case CFA_DEF:
-		reg = rd_uleb(r);
-		def_cfa(&s->row, reg, (int64_t)rd_uleb(r));
-		return true;
-	case CFA_DEF_SF:
-		reg = rd_uleb(r);
-		def_cfa(&s->row, reg, rd_sleb(r) * c->data_align);
-		return true;
-	case CFA_DEF_REG:
-		def_cfa(&s->row, rd_uleb(r), s->row.cfa_off);
-		return true;
-	case CFA_DEF_OFF:
-		s->row.cfa_off = (int64_t)rd_uleb(r);
-		return true;
-	case CFA_DEF_OFF_SF:
-		s->row.cfa_off = rd_sleb(r) * c->data_align;
-		return true;
-	case CFA_DEF_EXPR:
-		rd_cfa_expr(r, &s->row);
-		return true;
-	case CFA_EXPR:
-		rd_reg_expr(r, &s->row);
-		return true;
-	case CFA_VAL_EXPR:
-		set_rule(&s->row, rd_uleb(r), R_OTHER, 0);
-		rd_skip(r, rd_uleb(r));
-		return true;
-	case CFA_GNU_ARGS_SIZE:
-		rd_uleb(r);
-		return true;
+	case R_OFFSET:
+		rule->bp_off = (int32_t)bp->off;
+		return bp->off < 0 && bp->off == (int32_t)bp->off;
+	case R_EXPR:
+		rule->bp_at_bp = true;
+		return cfi_is_at_bp(bp->expr, bp->expr_len, false, &n) && n == 0;
 	default:
 		return false;
 	}
 }
 
-/* Runs instructions until the row behind the current one would start after @pc. */
-static bool run_insns(struct run *s, const struct cie *c, struct reader r, uintptr_t pc)
-{
-	while (r.p < r.end && !r.bad) {
-		uint8_t op = (uint8_t)rd_fixed(&r, 1);
-		uint8_t low = op & 0x3f;
-
-		switch (op & 0xc0) {
-		case CFA_ADVANCE:
-			s->loc += low * c->code_align;
-			break;
-		case CFA_OFFSET:
-			set_rule(&s->row, low, R_OFFSET, (int64_t)rd_uleb(&r) * c->data_align);
-			break;
-		case CFA_RESTORE:
-			restore_rule(&s->row, &s->initial, low);
-			break;
-		default:
-			if (!extended_insn(s, c, &r, op))
-				return false;
-		}
-		if (s->loc > pc)
-			return true;
-	}
-	return !r.bad;
-}
-
-static struct cfi_rule complex_rule(void)
-{
-	return (struct cfi_rule){ .kind = CFI_COMPLEX };
-}
-
-static struct cfi_rule rule_from_row(const struct row *row)
+struct cfi_rule cfi_lookup(uintptr_t pc)
 {
 	struct cfi_rule rule = { .kind = CFI_STEP };
+	const struct cfi_reg_rule *ra;
+	struct cfi_row row;
+	bool signal = false;
+	enum cfi_kind kind = cfi_find_row(pc, &row, &signal);
 
-	if (row->ra.kind == R_UNDEFINED)
-		return (struct cfi_rule){ .kind = CFI_END };
-	if (row->ra.kind != R_OFFSET || row->ra.off != -8 || row->sp.kind != R_SAME)
-		return complex_rule();
-	if (row->cfa_expr == 1)
-		rule.base = CFI_BP_DEREF;
-	else if (row->cfa_expr == 0 && row->cfa_reg == REG_BP)
-		rule.base = CFI_BP;
-	else if (row->cfa_expr == 0 && row->cfa_reg == REG_SP)
-		rule.base = CFI_SP;
-	else
-		return complex_rule();
-	if (row->cfa_off != (int32_t)row->cfa_off)
-		return complex_rule();
-	rule.cfa_off = (int32_t)row->cfa_off;
-	if (row->bp.kind == R_AT_BP) {
-		rule.bp_at_bp = true;
-	} else if (row->bp.kind == R_OFFSET) {
-		if (row->bp.off >= 0 || row->bp.off != (int32_t)row->bp.off)
-			return complex_rule();
-		rule.bp_off = (int32_t)row->bp.off;
-	} else if (row->bp.kind != R_SAME) {
-		return complex_rule();
-	}
+	if (kind != CFI_STEP)
+		return (struct cfi_rule){ .kind = (uint8_t)kind };
+	ra = &row.rule[CFI_REG_RA];
+	if (signal || ra->kind != R_OFFSET || ra->off != -8 ||
+	    row.rule[CFI_REG_SP].kind != R_SAME || !compact_cfa(&row, &rule) ||
+	    !compact_bp(&row.rule[CFI_REG_BP], &rule))
+		return (struct cfi_rule){ .kind = CFI_COMPLEX };
 	return rule;
 }
 
-static struct cfi_rule rule_from_fde(const uint8_t *fde, uintptr_t pc)
+static bool locate_cfa(const struct cfi_row *row, const struct cfi_expr_env *env, uintptr_t *cfa)
 {
-	struct reader r = entry_at(fde);
-	const uint8_t *at = r.p;
-	uint64_t cie_off = rd_fixed(&r, 4);
-	struct run s = { .row = { .cfa_reg = ~0ull } };
-	struct cie c;
-	uintptr_t begin, size;
-
-	if (r.bad || !cie_off || !parse_cie(&c, at - cie_off) || c.signal)
-		return complex_rule();
-	begin = rd_encoded(&r, c.fde_enc, true);
-	size = rd_encoded(&r, c.fde_enc, false);
-	if (c.has_aug)
-		rd_skip(&r, rd_uleb(&r));
-	if (r.bad || pc < begin || pc - begin >= size)
-		return complex_rule();
-	if (!run_insns(&s, &c, c.insns, UINTPTR_MAX))
-		return complex_rule();
-	s.initial = s.row;
-	s.loc = begin;
-	if (!run_insns(&s, &c, r, pc))
-		return complex_rule();
-	return rule_from_row(&s.row);
+	if (row->cfa_expr)
+		return cfi_evaluate(env, row->cfa_expr, row->cfa_expr_len, NULL, cfa);
+	if (!cfi_reg_value(env->regs, row->cfa_reg, cfa))
+		return false;
+	*cfa += (uintptr_t)row->cfa_off;
+	return true;
 }
 
-struct hdr_entry {
-	int32_t loc, fde;	/* relative to the header */
-};
-
-/* The last entry of the sorted table that starts at or before @pc. */
-static const struct hdr_entry *search_table(const struct hdr_entry *t, uint64_t n, intptr_t pc)
+/* The caller's value by @rule. False: there is none to be had. */
+static bool apply(const struct cfi_reg_rule *rule, const struct cfi_expr_env *env, uintptr_t cfa,
+		  uintptr_t *out)
 {
-	uint64_t lo = 0, hi = n;
-
-	while (lo < hi) {
-		uint64_t mid = lo + (hi - lo) / 2;
-
-		if (t[mid].loc <= pc)
-			lo = mid + 1;
-		else
-			hi = mid;
+	switch (rule->kind) {
+	case R_OFFSET:
+		return env->read(env->arg, cfa + (uintptr_t)rule->off, out);
+	case R_VAL_OFFSET:
+		*out = cfa + (uintptr_t)rule->off;
+		return true;
+	case R_REGISTER:
+		return cfi_reg_value(env->regs, (uint64_t)rule->off, out);
+	case R_EXPR:
+		return cfi_evaluate(env, rule->expr, rule->expr_len, &cfa, out) &&
+		       env->read(env->arg, *out, out);
+	case R_VAL_EXPR:
+		return cfi_evaluate(env, rule->expr, rule->expr_len, &cfa, out);
+	default:
+		return false;
 	}
-	return lo ? &t[lo - 1] : NULL;
 }
 
-struct cfi_rule cfi_lookup_in(const uint8_t *hdr, uintptr_t pc)
+static void restore_regs(const struct cfi_row *row, const struct cfi_expr_env *env, uintptr_t cfa,
+			 struct cfi_regs *up)
 {
-	struct reader r = { hdr + 4, hdr + 24, false };
-	const struct hdr_entry *e;
-	uint64_t count;
-
-	/* version, pointer to .eh_frame, count, and the table as all linkers write it */
-	if (hdr[0] != 1 || hdr[2] != PE_UDATA4 || hdr[3] != (PE_DATAREL | PE_SDATA4))
-		return complex_rule();
-	rd_encoded(&r, hdr[1], false);
-	count = rd_fixed(&r, 4);
-	if (r.bad)
-		return complex_rule();
-	e = search_table((const void *)r.p, count, (intptr_t)(pc - (uintptr_t)hdr));
-	return e ? rule_from_fde(hdr + e->fde, pc) : complex_rule();
+	for (unsigned int i = 0; i < CFI_REGS; i++) {
+		if (i == CFI_REG_SP && row->rule[i].kind == R_SAME) {
+			up->reg[i] = cfa;
+			up->known |= 1u << i;
+		} else if (row->rule[i].kind == R_SAME) {
+			up->reg[i] = env->regs->reg[i];
+			up->known |= env->regs->known & 1u << i;
+		} else if (apply(&row->rule[i], env, cfa, &up->reg[i])) {
+			up->known |= 1u << i;
+		}
+	}
 }
 
-#if defined(__x86_64__) && defined(DLFO_STRUCT_HAS_EH_DBASE)
-struct cfi_rule cfi_lookup(uintptr_t pc)
+enum cfi_kind cfi_step(struct cfi_regs *r, cfi_read_fn *read, void *arg)
 {
-	struct dl_find_object found;
+	const uint32_t needed = 1u << CFI_REG_RA | 1u << CFI_REG_SP;
+	struct cfi_expr_env env = { r, read, arg };
+	struct cfi_regs up = { .known = 0 };
+	uintptr_t pc = r->reg[CFI_REG_RA], cfa;
+	struct cfi_row row;
+	bool signal = false;
+	enum cfi_kind kind = cfi_find_row(r->exact ? pc : pc - 1, &row, &signal);
 
-	if (_dl_find_object((void *)pc, &found) != 0 || !found.dlfo_eh_frame)
-		return complex_rule();
-	return cfi_lookup_in(found.dlfo_eh_frame, pc);
+	if (kind != CFI_STEP)
+		return kind;
+	if (!locate_cfa(&row, &env, &cfa))
+		return CFI_COMPLEX;
+	restore_regs(&row, &env, cfa, &up);
+	if ((up.known & needed) != needed)
+		return CFI_COMPLEX;
+	up.exact = signal;
+	*r = up;
+	return CFI_STEP;
 }
-#else
-struct cfi_rule cfi_lookup(uintptr_t pc)
-{
-	(void)pc;
-	return complex_rule();
-}
-#endif

@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * cfi.h - call frame information: the one row of .eh_frame that tells how to
- * step out of a frame.
+ * cfi.h - call frame information (.eh_frame): how to step out of a frame.
  *
- * libunwind's cursor gives the result of a step, not its rule, and one result
- * cannot tell "CFA = rsp + n" from "CFA = rbp + m". So the rule is read here,
- * for the forms that compilers emit nearly everywhere; whatever does not fit is
- * CFI_COMPLEX and left to libunwind.
+ * Two views of one row: cfi_lookup() gives a rule that fits in a word, for the
+ * forms that compilers emit nearly everywhere (recipes.h keeps those);
+ * cfi_step() applies any row, DWARF expressions and signal frames included, to a
+ * whole set of registers.
+ *
+ * Why not libunwind, inside the program: its cursor gives the result of a step,
+ * not its rule (one result cannot tell "CFA = rsp + n" from "CFA = rbp + m"); it
+ * validates addresses by writing to a pipe that it keeps open, whose numbers
+ * may by then be the program's own files; and it takes locks.
  *
  * The table is found with _dl_find_object (glibc 2.35), which takes no lock and
- * allocates nothing. Async-signal-safe.
+ * allocates nothing. Async-signal-safe. Never reads memory that @read refuses.
  *
- * Formats: DWARF 5 section 6.4; Linux Standard Base 5.0, 10.6 (.eh_frame,
- * .eh_frame_hdr); System V ABI AMD64 section 3.7 (register numbers).
+ * Formats: DWARF 5, 6.4 (CFI), 2.5 (expressions); Linux Standard Base 5.0, 10.6
+ * (.eh_frame, .eh_frame_hdr); System V ABI AMD64, 3.7 (register numbers).
  */
 #ifndef PRELOAD_CFI_H
 #define PRELOAD_CFI_H
@@ -20,10 +24,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { CFI_REG_BX = 3, CFI_REG_BP = 6, CFI_REG_SP = 7, CFI_REG_R12 = 12, CFI_REG_RA = 16, CFI_REGS = 17 };
+
 enum cfi_kind {
-	CFI_COMPLEX = 0,	/* no information, or a form not handled here */
+	CFI_COMPLEX = 0,	/* a form that does not fit: cfi_step() */
 	CFI_STEP = 1,		/* the fields below hold */
 	CFI_END = 2,		/* outermost frame: the return address is undefined */
+	CFI_NONE = 3,		/* no information about this address */
 };
 
 enum cfi_base { CFI_SP = 0, CFI_BP = 1, CFI_BP_DEREF = 2 };
@@ -39,7 +46,17 @@ struct cfi_rule {
 /* The rule in force for the instruction at @pc. */
 struct cfi_rule cfi_lookup(uintptr_t pc);
 
-/* The same from the .eh_frame_hdr at @hdr, which must be mapped whole with its .eh_frame; for tests. */
-struct cfi_rule cfi_lookup_in(const uint8_t *hdr, uintptr_t pc);
+/* Registers of a frame, by DWARF number; reg[CFI_REG_RA] is its instruction pointer. */
+struct cfi_regs {
+	uintptr_t reg[CFI_REGS];
+	uint32_t known;		/* bit per register */
+	bool exact;		/* the instruction pointer was interrupted, it is no return address */
+};
+
+/* Loads the word at @addr into *@value, or refuses. */
+typedef bool cfi_read_fn(void *arg, uintptr_t addr, uintptr_t *value);
+
+/* Moves @r to the caller's frame. CFI_STEP: done; else @r is unchanged. */
+enum cfi_kind cfi_step(struct cfi_regs *r, cfi_read_fn *read, void *arg);
 
 #endif

@@ -14,6 +14,7 @@ void config_defaults(struct config *cfg)
 	cfg->mmap = true;
 	cfg->follow = true;
 	cfg->sampling = SAMPLE_ALL;
+	cfg->max_size = UINT64_MAX;
 	cfg->max_bytes = 4ull << 30;
 	cfg->depth = 64;
 	cfg->max_stacks = 1u << 20;
@@ -147,7 +148,12 @@ static bool set_min(struct config *cfg, const char *v)
 
 static bool set_max(struct config *cfg, const char *v)
 {
-	return parse_number(v, byte_suffixes, &cfg->max_size);
+	uint64_t n;
+
+	if (!parse_number(v, byte_suffixes, &n) || !n)
+		return false;
+	cfg->max_size = n;
+	return true;
 }
 
 static bool set_file_max(struct config *cfg, const char *v)

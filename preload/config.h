@@ -22,7 +22,7 @@ struct config {
 	uint8_t sampling;		/* enum session_sampling */
 	uint64_t sample_mean;
 	uint64_t older_ns;
-	uint64_t min_size, max_size;	/* bytes; 0: no limit */
+	uint64_t min_size, max_size;	/* bytes, both included */
 	uint64_t max_bytes;		/* of the session file */
 	uint32_t depth;
 	uint32_t max_stacks;

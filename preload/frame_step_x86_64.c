@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * frame_step_x86_64.c - stepping with recipes; all that libleak knows of x86-64
- * stack frames (System V ABI AMD64, 3.2) besides cfi.c's register numbers.
+ * stack frames (System V ABI AMD64, 3.2) besides the CFI_REG_ numbers of cfi.h.
  */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -17,12 +18,10 @@
 
 void frame_step_init(void)
 {
-	unw_set_caching_policy(unw_local_addr_space, UNW_CACHE_GLOBAL);
 }
 
 void frame_step_flush(void)
 {
-	unw_flush_cache(unw_local_addr_space, 0, 0);
 }
 
 /* Puts the range that holds @sp first; a new stack gets the least recent place. */
@@ -86,11 +85,6 @@ void frame_walk_begin(struct frame_walk *w, struct frame_cache *c, uintptr_t sp)
 		select_range(c, sp);
 }
 
-void frame_walk_end(struct frame_walk *w)
-{
-	(void)w;
-}
-
 static ALWAYS_INLINE bool locate_cfa(struct frame_walk *w, recipe_t rec, const struct frame_regs *r,
 				     uintptr_t *cfa)
 {
@@ -106,26 +100,135 @@ static ALWAYS_INLINE bool locate_cfa(struct frame_walk *w, recipe_t rec, const s
 	return a > r->sp && a - r->sp < FRAME_MAX && !(a & 7) && readable(w->cache, a);
 }
 
+/* A word of the program's memory, if it can be read at all. */
+static bool read_word(void *arg, uintptr_t addr, uintptr_t *value)
+{
+	const struct stack_range *r = &((struct frame_walk *)arg)->cache->range[0];
+
+	if (addr & 7)
+		return false;
+	if ((addr < r->lo || addr + 8 > r->hi) &&
+	    !pages_readable(addr & ~(PAGE - 1), addr + 8))
+		return false;
+	*value = *(const uintptr_t *)addr;
+	return true;
+}
+
+/* The registers of this very place, inlined: the frame they describe stays alive. */
+static ALWAYS_INLINE void here(struct cfi_regs *c)
+{
+	__asm__ volatile("mov %%rbx, 3*8(%0)\n\t"
+			 "mov %%rbp, 6*8(%0)\n\t"
+			 "mov %%rsp, 7*8(%0)\n\t"
+			 "mov %%r12, 12*8(%0)\n\t"
+			 "mov %%r13, 13*8(%0)\n\t"
+			 "mov %%r14, 14*8(%0)\n\t"
+			 "mov %%r15, 15*8(%0)\n\t"
+			 "lea 0f(%%rip), %%rax\n\t"
+			 "mov %%rax, 16*8(%0)\n"
+			 "0:"
+			 :
+			 : "D"(c->reg)
+			 : "rax", "memory");
+	c->known = 1u << CFI_REG_BX | 1u << CFI_REG_BP | 1u << CFI_REG_SP | 0xfu << CFI_REG_R12 |
+		   1u << CFI_REG_RA;
+	c->exact = true;
+}
+
+static_assert(CFI_REG_BX == 3 && CFI_REG_BP == 6 && CFI_REG_SP == 7 && CFI_REG_R12 == 12 &&
+		      CFI_REG_RA == 16,
+	      "offsets in here()");
+
+/* Brings the cursor to the frame @r, at first from the recorder's own frames, which lie below it. */
+static bool seek(struct frame_walk *w, const struct frame_regs *r)
+{
+	struct cfi_regs *c = &w->cursor.regs;
+
+	for (int guard = 0; guard < 2 * FRAMES_KEPT; guard++) {
+		if (c->reg[CFI_REG_SP] == r->sp && c->reg[CFI_REG_RA] == r->ip)
+			return true;
+		if (cfi_step(c, read_word, w) != CFI_STEP)
+			return false;
+	}
+	return false;
+}
+
+/* With all of the call frame information: signal frames, expressions, any CFA register. */
+static COLD enum step_result step_with_row(struct frame_walk *w, struct frame_regs *r)
+{
+	struct cfi_regs *c = &w->cursor.regs;
+	enum cfi_kind kind;
+
+	if (!w->slow_started) {
+		here(c);
+		w->slow_started = true;
+	}
+	if (!seek(w, r))
+		return STEP_LOST;
+	kind = cfi_step(c, read_word, w);
+	if (kind != CFI_STEP)
+		return kind == CFI_END ? STEP_END : STEP_LOST;
+	r->ip = c->reg[CFI_REG_RA];
+	r->sp = c->reg[CFI_REG_SP];
+	r->bp = c->known >> CFI_REG_BP & 1 ? c->reg[CFI_REG_BP] : 0;
+	r->exact = c->exact;
+	/* A signal handler on its own stack: go on where the signal came in. */
+	if (r->sp < w->cache->range[0].lo || r->sp >= w->cache->range[0].hi)
+		select_range(w->cache, r->sp);
+	return r->ip ? STEP_OK : STEP_END;
+}
+
+/*
+ * Code without call frame information (just-in-time compiled, mostly) is taken to
+ * keep a frame pointer: a guess, marked as one. Verified like any other frame.
+ */
+static COLD enum step_result step_by_frame_pointer(struct frame_walk *w, struct frame_regs *r,
+						   struct kept_frame *kept)
+{
+	uintptr_t bp = r->bp;
+
+	if (bp < r->sp || bp - r->sp > FRAME_MAX || (bp & 7) || !readable(w->cache, bp + 16))
+		return STEP_LOST;
+	kept->bp_slot = bp;
+	kept->uses_bp = 1;
+	kept->guessed = 1;
+	kept->barrier = 0;
+	r->bp = *(const uintptr_t *)bp;
+	r->ip = frame_return_slot(bp + 16);
+	r->sp = bp + 16;
+	return r->ip ? STEP_OK : STEP_END;
+}
+
+/* Everything that has no recipe. */
+static COLD enum step_result step_otherwise(struct frame_walk *w, unsigned int kind,
+					    struct frame_regs *r, struct kept_frame *kept)
+{
+	*kept = (struct kept_frame){ .ip = r->ip, .sp = r->sp, .bp = r->bp, .exact = r->exact };
+	if (kind == RECIPE_END)
+		return STEP_END;
+	if (kind == RECIPE_NONE && !r->exact)
+		return step_by_frame_pointer(w, r, kept);
+	kept->uses_bp = 1;
+	kept->barrier = 1;
+	return step_with_row(w, r);
+}
+
 enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct kept_frame *kept)
 {
-	recipe_t rec = r->exact ? (recipe_t)RECIPE_COMPLEX << 29 : recipe_for(r->ip);
+	recipe_t rec = recipe_for(r->ip);
 	uintptr_t cfa, slot = 0;
 
-	if (unlikely(recipe_kind(rec) != RECIPE_STEP)) {
-		if (recipe_kind(rec) == RECIPE_END) {
-			*kept = (struct kept_frame){ .ip = r->ip, .sp = r->sp, .bp = r->bp };
-			return STEP_END;
-		}
-		goto slow;
-	}
-	if (unlikely(!locate_cfa(w, rec, r, &cfa)))
-		goto slow;
+	if (unlikely(recipe_kind(rec) != RECIPE_STEP))
+		return step_otherwise(w, recipe_kind(rec), r, kept);
+	/* A recipe is of a return address; an interrupted instruction has another row. */
+	if (unlikely(r->exact || !locate_cfa(w, rec, r, &cfa)))
+		return step_otherwise(w, RECIPE_COMPLEX, r, kept);
 	if (unlikely(recipe_bp_at_bp(rec)))
 		slot = r->bp;
 	else if (recipe_bp_below(rec))
 		slot = cfa - recipe_bp_below(rec);
 	if (slot && unlikely(slot < r->sp || slot > cfa - 8 || (slot & 7)))
-		goto slow;
+		return step_otherwise(w, RECIPE_COMPLEX, r, kept);
 	kept->ip = r->ip;
 	kept->sp = r->sp;
 	kept->bp = r->bp;
@@ -133,13 +236,10 @@ enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct k
 	kept->exact = 0;
 	kept->uses_bp = recipe_base(rec) != 0 || recipe_bp_at_bp(rec);
 	kept->barrier = 0;
+	kept->guessed = 0;
 	if (slot)
 		r->bp = *(const uintptr_t *)slot;
 	r->ip = frame_return_slot(cfa);
 	r->sp = cfa;
 	return r->ip ? STEP_OK : STEP_END;
-slow:
-	if (!w->slow_started)
-		unw_getcontext(&w->context);
-	return frame_step_slow(w, r, kept);
 }

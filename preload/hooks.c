@@ -7,6 +7,7 @@
  * another thread. HOOK_CALLER needs the frame pointer, so this file is compiled
  * with -fno-omit-frame-pointer.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -45,16 +46,47 @@ static ALWAYS_INLINE void *obtained(void *p, size_t size, const struct frame_reg
 }
 
 /* The recorder lets go of @p. */
-static ALWAYS_INLINE void releasing(void *p, enum session_trace_op op)
+static ALWAYS_INLINE void releasing(void *p)
 {
 	struct thread_state *t = recorder_enter();
 
 	if (likely(t)) {
-		record_free(t, p, op);
+		record_free(t, p, TRACE_FREE);
 		recorder_leave(t);
 	} else {
 		record_free_nested(p);
 	}
+}
+
+static ALWAYS_INLINE void release(void *p)
+{
+	releasing(p);
+	real.free(p);
+}
+
+/*
+ * Calls that cannot be recorded: while the real functions are being looked up
+ * (the early arena serves them), or when another allocator owns the program's
+ * blocks (they are passed on).
+ */
+static COLD void *unready_alloc(size_t align, size_t size)
+{
+	if (!real.bypassed)
+		return early_alloc(align, size);
+	return align <= 16 ? real.malloc(size) : real.memalign ? real.memalign(align, size) : NULL;
+}
+
+static COLD void unready_free(void *p)
+{
+	if (real.bypassed)
+		real.free(p);
+}
+
+static COLD void *unready_realloc(void *p, size_t size)
+{
+	if (real.bypassed)
+		return real.realloc(p, size);
+	return p ? NULL : early_alloc(16, size);
 }
 
 EXPORT void *malloc(size_t size)
@@ -62,7 +94,7 @@ EXPORT void *malloc(size_t size)
 	struct frame_regs from = HOOK_CALLER;
 
 	if (unlikely(!real_ready()))
-		return early_alloc(16, size);
+		return unready_alloc(16, size);
 	return obtained(real.malloc(at_least(size)), size, &from, TRACE_MALLOC);
 }
 
@@ -71,9 +103,9 @@ EXPORT void free(void *p)
 	if (!p || early_arena_owns(p))
 		return;
 	if (unlikely(!real_ready()))
-		return;
-	releasing(p, TRACE_FREE);
-	real.free(p);
+		unready_free(p);
+	else
+		release(p);
 }
 
 EXPORT void *calloc(size_t n, size_t size)
@@ -81,8 +113,11 @@ EXPORT void *calloc(size_t n, size_t size)
 	struct frame_regs from = HOOK_CALLER;
 	size_t total;
 
-	if (unlikely(!real_ready()))
+	if (unlikely(!real_ready())) {
+		if (real.bypassed)
+			return real.calloc(n, size);
 		return __builtin_mul_overflow(n, size, &total) ? NULL : early_alloc(16, total);
+	}
 	/* An overflow is the real function's to refuse. */
 	if (__builtin_mul_overflow(n, size, &total) || total >= real.min_size)
 		return obtained(real.calloc(n, size), n * size, &from, TRACE_CALLOC);
@@ -136,8 +171,17 @@ EXPORT void *realloc(void *p, size_t size)
 	if (unlikely(p && early_arena_owns(p)))
 		return obtained(leave_arena(p, size), size, &from, TRACE_REALLOC);
 	if (unlikely(!real_ready()))
-		return p ? NULL : early_alloc(16, size);
+		return unready_realloc(p, size);
 	return resize(p, size, &from);
+}
+
+/* An allocator that brings no reallocarray relies on the C library's calling its realloc. */
+static COLD void *owners_realloc(void *p, size_t size)
+{
+	void *(*owner)(void *, size_t);
+
+	*(void **)&owner = dlsym(RTLD_DEFAULT, "realloc");
+	return owner ? owner(p, size) : NULL;
 }
 
 EXPORT void *reallocarray(void *p, size_t n, size_t size)
@@ -152,7 +196,7 @@ EXPORT void *reallocarray(void *p, size_t n, size_t size)
 	if (unlikely(p && early_arena_owns(p)))
 		return obtained(leave_arena(p, total), total, &from, TRACE_REALLOC);
 	if (unlikely(!real_ready()))
-		return p ? NULL : early_alloc(16, total);
+		return real.bypassed ? owners_realloc(p, total) : unready_realloc(p, total);
 	return resize(p, total, &from);
 }
 
@@ -161,7 +205,7 @@ EXPORT void *memalign(size_t align, size_t size)
 	struct frame_regs from = HOOK_CALLER;
 
 	if (unlikely(!real_ready() || !real.memalign))
-		return early_alloc(align, size);
+		return unready_alloc(align, size);
 	return obtained(real.memalign(align, at_least(size)), size, &from, TRACE_MEMALIGN);
 }
 
@@ -170,7 +214,7 @@ EXPORT void *aligned_alloc(size_t align, size_t size)
 	struct frame_regs from = HOOK_CALLER;
 
 	if (unlikely(!real_ready() || !real.aligned_alloc))
-		return early_alloc(align, size);
+		return unready_alloc(align, size);
 	return obtained(real.aligned_alloc(align, at_least(size)), size, &from, TRACE_ALIGNED_ALLOC);
 }
 
@@ -180,7 +224,7 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
 	int ret;
 
 	if (unlikely(!real_ready() || !real.posix_memalign)) {
-		*out = early_alloc(align, size);
+		*out = unready_alloc(align, size);
 		return *out ? 0 : ENOMEM;
 	}
 	ret = real.posix_memalign(out, align, at_least(size));
@@ -194,7 +238,7 @@ EXPORT void *valloc(size_t size)
 	struct frame_regs from = HOOK_CALLER;
 
 	if (unlikely(!real_ready() || !real.valloc))
-		return early_alloc(4096, size);
+		return unready_alloc(4096, size);
 	return obtained(real.valloc(size), size, &from, TRACE_VALLOC);
 }
 
@@ -203,46 +247,42 @@ EXPORT void *pvalloc(size_t size)
 	struct frame_regs from = HOOK_CALLER;
 
 	if (unlikely(!real_ready() || !real.pvalloc))
-		return early_alloc(4096, size);
+		return unready_alloc(4096, size);
 	return obtained(real.pvalloc(size), size, &from, TRACE_PVALLOC);
 }
 
 EXPORT void cfree(void *p)
 {
-	if (!p || early_arena_owns(p) || !real_ready())
-		return;
-	releasing(p, TRACE_FREE);
-	if (real.cfree)
-		real.cfree(p);
-	else
-		real.free(p);
+	free(p);
 }
 
 EXPORT void free_sized(void *p, size_t size)
 {
-	if (!p || early_arena_owns(p) || !real_ready())
+	if (!p || early_arena_owns(p))
 		return;
-	releasing(p, TRACE_FREE);
-	if (real.free_sized)
-		real.free_sized(p, at_least(size));
-	else
-		real.free(p);
+	if (unlikely(!real_ready() || !real.free_sized)) {
+		free(p);
+		return;
+	}
+	releasing(p);
+	real.free_sized(p, at_least(size));
 }
 
 EXPORT void free_aligned_sized(void *p, size_t align, size_t size)
 {
-	if (!p || early_arena_owns(p) || !real_ready())
+	if (!p || early_arena_owns(p))
 		return;
-	releasing(p, TRACE_FREE);
-	if (real.free_aligned_sized)
-		real.free_aligned_sized(p, align, at_least(size));
-	else
-		real.free(p);
+	if (unlikely(!real_ready() || !real.free_aligned_sized)) {
+		free(p);
+		return;
+	}
+	releasing(p);
+	real.free_aligned_sized(p, align, at_least(size));
 }
 
 EXPORT size_t malloc_usable_size(void *p)
 {
 	if (p && early_arena_owns(p))
 		return early_size(p);
-	return real_ready() && real.malloc_usable_size ? real.malloc_usable_size(p) : 0;
+	return (real_ready() || real.bypassed) && real.malloc_usable_size ? real.malloc_usable_size(p) : 0;
 }

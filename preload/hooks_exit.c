@@ -13,7 +13,7 @@
 static _Noreturn void leave(int status)
 {
 	lifecycle_end(SESSION_END_UEXIT, status);
-	if (real_ready() && real.exit_now)
+	if (real.resolved && real.exit_now)
 		real.exit_now(status);
 	for (;;)
 		syscall(SYS_exit_group, status);
@@ -35,7 +35,9 @@ EXPORT int dlclose(void *handle)
 	struct thread_state *t;
 	int ret;
 
-	if (!real_ready() || !real.dlclose)
+	if (!real.resolved)
+		real_resolve();
+	if (!real.dlclose)
 		return -1;
 	ret = real.dlclose(handle);
 	t = recorder_enter();

@@ -9,30 +9,39 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 
+#include "lifecycle.h"
 #include "mmap_table.h"
 #include "real.h"
 #include "recorder.h"
 #include "sys.h"
 #include "trace_ring.h"
 
+/*
+ * These hooks look up and start nothing: an allocator maps memory while it holds
+ * its own locks, and dlsym may allocate.
+ */
+static bool resolved(void)
+{
+	return __atomic_load_n(&real.resolved, __ATOMIC_ACQUIRE);
+}
+
 static void *next_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
-	if (real_ready() && real.mmap)
+	if (resolved() && real.mmap)
 		return real.mmap(addr, len, prot, flags, fd, off);
 	return sys_mmap(addr, len, prot, flags, fd, off);
 }
 
 static int next_munmap(void *addr, size_t len)
 {
-	return real_ready() && real.munmap ? real.munmap(addr, len) : sys_munmap(addr, len);
+	return resolved() && real.munmap ? real.munmap(addr, len) : sys_munmap(addr, len);
 }
 
 /* The thread's state when this call is to be recorded, else NULL. */
 static struct thread_state *enter(const struct frame_regs *from)
 {
-	if (!real_ready() || from->ip - real.allocator_start < real.allocator_end - real.allocator_start)
-		return NULL;
-	if (recorder_gate.gate.generation && !recorder.cfg.mmap)
+	if (!resolved() || !lifecycle_started() || !recorder.cfg.mmap ||
+	    from->ip - real.allocator_start < real.allocator_end - real.allocator_start)
 		return NULL;
 	return recorder_enter();
 }
@@ -116,7 +125,7 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	t = enter(&from);
 	if (t)
 		mmap_table_lock();
-	p = real_ready() && real.mremap ? real.mremap(old, old_len, len, flags, to)
+	p = resolved() && real.mremap ? real.mremap(old, old_len, len, flags, to)
 					: sys_mremap(old, old_len, len, flags, to);
 	err = errno;
 	if (!t)

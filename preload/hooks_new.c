@@ -84,43 +84,39 @@ static ALWAYS_INLINE void *next_of(struct cxx_op *op, void *fallback)
 	return op->next;
 }
 
-static COLD void record_new_block(void *p, size_t size, const struct frame_regs *from)
-{
-	struct thread_state *t = recorder_enter();
-
-	if (!t)
-		return;
-	/* An operator that calls malloc after all: its block is recorded. */
-	if (t->last_block != p) {
-		t->last_block = p;
-		record_alloc(t, p, size, from, TRACE_NEW);
-	}
-	recorder_leave(t);
-}
-
 static ALWAYS_INLINE size_t request(size_t size)
 {
 	return size < real.min_size ? real.min_size : size;
 }
 
-#define DEFINE_NEW(symbol, params, forward)                                                        \
+/* An allocator's own operator: its block is recorded here. @from: the hook's caller. */
+static COLD void *new_and_record(new_fn *next, size_t size, size_t b, const void *c,
+				 struct frame_regs from)
+{
+	void *p = next(request(size), b, c);
+	struct thread_state *t = p ? recorder_enter() : NULL;
+
+	if (!t)
+		return p;
+	/* An operator that calls malloc after all: its block is recorded. */
+	if (t->last_block != p) {
+		t->last_block = p;
+		record_alloc(t, p, size, &from, TRACE_NEW);
+	}
+	recorder_leave(t);
+	return p;
+}
+
+#define DEFINE_NEW(symbol, params, b, c)                                                           \
 	static struct cxx_op op_##symbol = { .name = #symbol };                                    \
 	EXPORT void *symbol params;                                                                \
 	EXPORT void *symbol params                                                                 \
 	{                                                                                          \
-		struct frame_regs from = HOOK_CALLER;                                              \
 		new_fn *next = (new_fn *)next_of(&op_##symbol, (void *)new_by_malloc);             \
-		size_t asked;                                                                      \
-		void *p;                                                                           \
                                                                                                    \
 		if (likely(op_##symbol.via_malloc))                                                \
-			return next forward;                                                       \
-		asked = size;                                                                      \
-		size = request(size);                                                              \
-		p = next forward;                                                                  \
-		if (p)                                                                             \
-			record_new_block(p, asked, &from);                                         \
-		return p;                                                                          \
+			return next(size, b, c);                                                   \
+		return new_and_record(next, size, b, c, HOOK_CALLER);                              \
 	}
 
 #define DEFINE_DELETE(symbol, params, forward)                                                     \
@@ -152,16 +148,14 @@ static COLD void record_deleted(void *p)
 	}
 }
 
-DEFINE_NEW(_Znwm, (size_t size), (size, 0, NULL))
-DEFINE_NEW(_Znam, (size_t size), (size, 0, NULL))
-DEFINE_NEW(_ZnwmRKSt9nothrow_t, (size_t size, size_t tag), (size, tag, NULL))
-DEFINE_NEW(_ZnamRKSt9nothrow_t, (size_t size, size_t tag), (size, tag, NULL))
-DEFINE_NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), (size, align, NULL))
-DEFINE_NEW(_ZnamSt11align_val_t, (size_t size, size_t align), (size, align, NULL))
-DEFINE_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag),
-	   (size, align, tag))
-DEFINE_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag),
-	   (size, align, tag))
+DEFINE_NEW(_Znwm, (size_t size), 0, NULL)
+DEFINE_NEW(_Znam, (size_t size), 0, NULL)
+DEFINE_NEW(_ZnwmRKSt9nothrow_t, (size_t size, size_t tag), tag, NULL)
+DEFINE_NEW(_ZnamRKSt9nothrow_t, (size_t size, size_t tag), tag, NULL)
+DEFINE_NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), align, NULL)
+DEFINE_NEW(_ZnamSt11align_val_t, (size_t size, size_t align), align, NULL)
+DEFINE_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag), align, tag)
+DEFINE_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag), align, tag)
 
 DEFINE_DELETE(_ZdlPv, (void *p), (p, 0, 0, NULL))
 DEFINE_DELETE(_ZdaPv, (void *p), (p, 0, 0, NULL))

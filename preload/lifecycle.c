@@ -124,6 +124,8 @@ static int start_session(void)
 	recorder.depth = recorder.cfg.depth;
 	recorder.mean_flags = recorder.cfg.sampling == SAMPLE_ALL ? 0 : 1ull << REC_MEAN_SHIFT;
 	session_identify(&recorder.cfg);
+	if (real.bypassed)
+		recorder.hdr->features |= SESSION_F_FOREIGN_MALLOC;
 	ret = stack_table_init();
 	if (!ret)
 		ret = modules_init();
@@ -219,7 +221,7 @@ bool lifecycle_start(void)
 	if (was != NEW && was != LIVE)
 		return false;
 	/* Before the C library is set up there is nothing to read settings from. */
-	if (was == NEW && (!environ || !real_ready()))
+	if (was == NEW && (!environ || (!real_ready() && !real.bypassed)))
 		return false;
 	if (was == LIVE && reader_gone())
 		return false;
@@ -233,6 +235,11 @@ bool lifecycle_start(void)
 		on = start_process();
 	errno = err;
 	return on;
+}
+
+bool lifecycle_started(void)
+{
+	return atomic_load_explicit(&phase, memory_order_relaxed) == LIVE;
 }
 
 static int begin_attached(const char *settings)

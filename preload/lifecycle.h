@@ -22,6 +22,9 @@
 /* The gate is closed: opens it if this process is to record. True: it is open now. */
 bool lifecycle_start(void);
 
+/* Was recording begun, here or in the process that this one was forked from? */
+bool lifecycle_started(void);
+
 /*
  * Attached to a running program (libleak_attach): starts a recording with these
  * settings instead of the environment's, and tells where its session is. May be

@@ -182,7 +182,7 @@ void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
 	uint32_t stack, index;
 
 	mmap_table_remove(t, addr, len);
-	if (len < recorder.cfg.min_size || len > recorder.cfg.max_size - 1)
+	if (len < recorder.cfg.min_size || len > recorder.cfg.max_size)
 		return;
 	if (!grow()) {
 		recorder_loss(LOSS_NO_MEMORY, 1);

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <link.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct real_functions real;
@@ -63,6 +64,12 @@ static void find_allocator(void)
 	real.min_size = 32;
 }
 
+/* In a running program (real_use) all names lead elsewhere, which says nothing. */
+static bool is_bypassed(void)
+{
+	return !lookup_name && dlsym(RTLD_DEFAULT, "malloc") != (void *)malloc;
+}
+
 bool real_resolve(void)
 {
 	int idle = 0;
@@ -78,7 +85,6 @@ bool real_resolve(void)
 	RESOLVE(posix_memalign, "posix_memalign");
 	RESOLVE(valloc, "valloc");
 	RESOLVE(pvalloc, "pvalloc");
-	RESOLVE(cfree, "cfree");
 	RESOLVE(free_sized, "free_sized");
 	RESOLVE(free_aligned_sized, "free_aligned_sized");
 	RESOLVE(malloc_usable_size, "malloc_usable_size");
@@ -91,14 +97,17 @@ bool real_resolve(void)
 	if (!real.malloc || !real.free || !real.calloc || !real.realloc)
 		return false;
 	find_allocator();
-	__atomic_store_n(&real.ready, true, __ATOMIC_RELEASE);
-	return true;
+	real.bypassed = is_bypassed();
+	__atomic_store_n(&real.resolved, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&real.ready, !real.bypassed, __ATOMIC_RELEASE);
+	return !real.bypassed;
 }
 
 bool real_use(void *(*lookup)(const char *name))
 {
 	lookup_name = lookup;
 	__atomic_store_n(&real.ready, false, __ATOMIC_RELEASE);
+	__atomic_store_n(&real.resolved, false, __ATOMIC_RELEASE);
 	atomic_store(&resolving, 0);
 	return real_resolve();
 }

@@ -26,7 +26,6 @@ struct real_functions {
 	int (*posix_memalign)(void **, size_t, size_t);
 	void *(*valloc)(size_t);
 	void *(*pvalloc)(size_t);
-	void (*cfree)(void *);
 	void (*free_sized)(void *, size_t);
 	void (*free_aligned_sized)(void *, size_t, size_t);
 	size_t (*malloc_usable_size)(void *);
@@ -38,12 +37,22 @@ struct real_functions {
 	/* where the real malloc lives, when that is not the C library; else 0, 0 */
 	uintptr_t allocator_start, allocator_end;
 	size_t min_size;		/* smallest request passed on; see live_table.h */
-	bool ready;
+	/*
+	 * Another allocator comes before this library in the search order (preloaded
+	 * first, or the program's own): the program's blocks are that one's, and calls
+	 * that reach a hook all the same must be passed on untouched.
+	 */
+	bool bypassed;
+	bool resolved;
+	bool ready;			/* resolved and not bypassed */
 };
 
 extern struct real_functions real __attribute__((visibility("hidden")));
 
-/* Resolves all, once. False while the resolution is under way (this is dlsym calling). */
+/*
+ * Resolves all, once. False while the resolution is under way (this is dlsym
+ * calling), and when the allocator is bypassed.
+ */
 COLD bool real_resolve(void);
 
 static ALWAYS_INLINE bool real_ready(void)

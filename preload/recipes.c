@@ -41,6 +41,8 @@ static recipe_t pack(const struct cfi_rule *rule)
 
 	if (rule->kind == CFI_END)
 		return pack_kind(RECIPE_END);
+	if (rule->kind == CFI_NONE)
+		return pack_kind(RECIPE_NONE) | 1;
 	if (rule->kind != CFI_STEP || rule->cfa_off % 8 || rule->bp_off % 8 || cfa < -0x4000 ||
 	    cfa > 0x3fff || below > 0x7ff)
 		return pack_kind(RECIPE_COMPLEX);

@@ -19,7 +19,8 @@
 /* 31 bits: kind 2 | base 2 | bp_at_bp 1 | cfa_off / 8 signed 15 | -bp_off / 8 11 */
 typedef uint32_t recipe_t;
 
-enum recipe_kind { RECIPE_STEP = 1, RECIPE_END = 2, RECIPE_COMPLEX = 3 };
+/* RECIPE_NONE: no information about this address (its word is not empty all the same) */
+enum recipe_kind { RECIPE_NONE = 0, RECIPE_STEP = 1, RECIPE_END = 2, RECIPE_COMPLEX = 3 };
 
 #define RECIPE_WAYS	8
 #define RECIPE_BUCKETS	(1u << 15)

@@ -85,7 +85,7 @@ static ALWAYS_INLINE bool wanted(struct thread_state *t, size_t size)
 {
 	const struct config *cfg = &recorder.cfg;
 
-	if (unlikely(size < cfg->min_size || size > cfg->max_size - 1))
+	if (unlikely(size < cfg->min_size || size > cfg->max_size))
 		return false;
 	if (likely(cfg->sampling == SAMPLE_ALL))
 		return true;

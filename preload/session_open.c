@@ -192,7 +192,7 @@ void session_identify(const struct config *cfg)
 	h->depth = cfg->depth;
 	h->max_stacks = cfg->max_stacks;
 	h->min_size = cfg->min_size;
-	h->max_size = cfg->max_size;
+	h->max_size = cfg->max_size == UINT64_MAX ? 0 : cfg->max_size;
 	h->older_ns = cfg->older_ns;
 	h->sampling = cfg->sampling;
 	h->sample_mean[0] = 1;

@@ -40,6 +40,7 @@ void stack_cache_reset(struct frame_cache *c)
 {
 	c->count = 0;
 	c->barriers = 0;
+	c->guesses = 0;
 	c->open = c->partial = false;
 	c->base_hash = 0;
 }
@@ -113,7 +114,19 @@ static void keep(struct frame_cache *c, const struct kept_frame *new)
 		f->bp_slot = 0;
 	}
 	c->barriers += f->barrier;
+	c->guesses += f->guessed;
 	c->count++;
+}
+
+/* Frames [from, to) go: keeps the counts of odd ones right. */
+static void forget_marks(struct frame_cache *c, int from, int to)
+{
+	if (likely(!c->barriers && !c->guesses))
+		return;
+	for (int i = from; i < to; i++) {
+		c->barriers -= c->frame[i].barrier;
+		c->guesses -= c->frame[i].guessed;
+	}
 }
 
 /* The kept stack becomes: its frames 0..@kept-1, then the scratch list. */
@@ -121,9 +134,7 @@ static void splice(struct frame_cache *c, int kept, int fresh)
 {
 	if (kept == 0)
 		c->base_hash = 0;
-	if (c->barriers)
-		for (int i = kept; i < c->count; i++)
-			c->barriers -= c->frame[i].barrier;
+	forget_marks(c, kept, c->count);
 	c->count = kept;
 	if (unlikely(kept + fresh > FRAMES_KEPT)) {
 		int excess = kept + fresh - FRAMES_KEPT + FRAMES_KEPT / 4;
@@ -132,8 +143,7 @@ static void splice(struct frame_cache *c, int kept, int fresh)
 			stack_cache_reset(c);
 			c->open = true;
 		} else {
-			for (int i = 0; i < excess && c->barriers; i++)
-				c->barriers -= c->frame[i].barrier;
+			forget_marks(c, 0, excess);
 			drop_outermost(c, excess);
 		}
 	}
@@ -179,7 +189,6 @@ static COLD void walk(struct frame_cache *c, struct frame_regs cur, int i, int f
 		c->partial = false;
 	}
 	splice(c, i + 1, fresh);
-	frame_walk_end(&w);
 }
 
 static void describe(const struct frame_cache *c, int depth, struct stack_view *view)
@@ -200,6 +209,8 @@ static void describe(const struct frame_cache *c, int depth, struct stack_view *
 		view->depth = (uint32_t)depth;
 		view->flags = STACK_CUT;
 	}
+	if (unlikely(c->guesses))
+		view->flags |= STACK_GUESSED;
 	view->hash += view->flags;
 }
 
@@ -227,11 +238,24 @@ void stack_capture(struct frame_cache *c, const struct frame_regs *top, unsigned
 	describe(c, (int)depth, view);
 }
 
+/* The @i-th frame of the view, as session_stack wants it. */
+static uint64_t frame_word(const struct frame_cache *c, uint32_t i)
+{
+	const struct kept_frame *f = &c->frame[c->count - 1 - (int)i];
+
+	return f->ip | (f->exact ? STACK_EXACT_BIT : 0);
+}
+
 void stack_copy_frames(const struct frame_cache *c, uint32_t depth, uint64_t *out)
 {
-	for (uint32_t i = 0; i < depth; i++) {
-		const struct kept_frame *f = &c->frame[c->count - 1 - (int)i];
+	for (uint32_t i = 0; i < depth; i++)
+		out[i] = frame_word(c, i);
+}
 
-		out[i] = f->ip | (f->exact ? STACK_EXACT_BIT : 0);
-	}
+bool stack_equals_frames(const struct frame_cache *c, uint32_t depth, const uint64_t *frames)
+{
+	for (uint32_t i = 0; i < depth; i++)
+		if (frames[i] != frame_word(c, i))
+			return false;
+	return true;
 }

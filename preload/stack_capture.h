@@ -14,8 +14,8 @@
  * It reads only what a full walk would read, in the same order, so a kept
  * stack can be arbitrarily stale (coroutines, longjmp, an unmapped stack).
  *
- * Frames without a recipe (signal frames, odd expressions, no unwind
- * information) are stepped by libunwind and never taken from the cache.
+ * Frames without a recipe (signal frames, odd expressions) are stepped with the
+ * whole row of call frame information and never taken from the cache.
  */
 #ifndef PRELOAD_STACK_CAPTURE_H
 #define PRELOAD_STACK_CAPTURE_H
@@ -40,6 +40,7 @@ struct kept_frame {
 	uint8_t exact;
 	uint8_t uses_bp;	/* this frame's rule, or one further out, depends on bp */
 	uint8_t barrier;	/* the step outward cannot be verified by its return address slot */
+	uint8_t guessed;	/* no unwind information: stepped by the frame pointer */
 };
 
 /* Address ranges of stacks that were found readable. */
@@ -50,6 +51,7 @@ struct stack_range {
 struct frame_cache {
 	int count;		/* frames kept */
 	int barriers;		/* how many of them are barriers */
+	int guesses;		/* how many of them are guessed */
 	bool open;		/* frames further out than index 0 exist */
 	bool partial;		/* the walk could not go on at index 0 */
 	uint64_t base_hash;	/* of the frames further out than index 0 that were dropped */
@@ -61,13 +63,12 @@ struct frame_cache {
 struct stack_view {
 	uint64_t hash;		/* of the frames in view */
 	uint32_t depth;		/* frames */
-	uint32_t flags;		/* STACK_CUT, STACK_PARTIAL */
+	uint32_t flags;		/* STACK_CUT, STACK_PARTIAL, STACK_GUESSED */
 };
 
 /*
  * Captures the stack that starts at @top into @c and describes its innermost
- * @depth frames. Async-signal-safe as long as @c is not in use. May call
- * libunwind, so the caller guards against re-entry.
+ * @depth frames. Async-signal-safe as long as @c is not in use.
  */
 void stack_capture(struct frame_cache *c, const struct frame_regs *top, unsigned int depth,
 		   struct stack_view *view);
@@ -75,13 +76,16 @@ void stack_capture(struct frame_cache *c, const struct frame_regs *top, unsigned
 /* Copies the frames of the last view, innermost first, as session_stack wants them. */
 void stack_copy_frames(const struct frame_cache *c, uint32_t depth, uint64_t *out);
 
+/* Are the frames of the last view these? */
+bool stack_equals_frames(const struct frame_cache *c, uint32_t depth, const uint64_t *frames);
+
 /* Forgets what was kept. */
 void stack_cache_reset(struct frame_cache *c);
 
-/* Tables of powers, libunwind. Once. */
+/* Tables of powers. Once. */
 void stack_capture_init(void);
 
-/* After code was unloaded: libunwind's caches are stale too. */
+/* After code was unloaded: an unwinder's caches are stale too. */
 void stack_capture_flush(void);
 
 #endif

@@ -96,15 +96,10 @@ static bool frames_equal(const struct frame_cache *c, const struct stack_view *v
 {
 	const struct session_stack *s = &recorder.stacks[index];
 	const uint64_t *frames = (const uint64_t *)recorder.shm.sect[SECT_FRAMES].base + s->frames;
-	uint64_t ours[DEPTH_MAX];
 
-	if (s->depth != view->depth)
-		return false;
-	stack_copy_frames(c, view->depth, ours);
-	for (uint32_t i = 0; i < view->depth; i++)
-		if (frames[i] != ours[i])
-			return false;
-	return true;
+	return s->depth == view->depth && s->flags == view->flags &&
+	       s->epoch == (uint32_t)recorder.hdr->epoch &&
+	       stack_equals_frames(c, view->depth, frames);
 }
 
 /* Appends the stack. Under the growth lock. */
@@ -136,7 +131,7 @@ static uint32_t append(const struct frame_cache *c, const struct stack_view *vie
 	__atomic_store_n(&stacks->used, index + 1u, __ATOMIC_RELEASE);
 	put(table, hash, index);
 	recorder_loss(LOSS_DEPTH_CUT, !!(view->flags & STACK_CUT));
-	recorder_loss(LOSS_UNWIND, !!(view->flags & STACK_PARTIAL));
+	recorder_loss(LOSS_UNWIND, !!(view->flags & (STACK_PARTIAL | STACK_GUESSED)));
 	return index;
 }
 

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# `make bench`: speed, side by side with other tools, in one run. BENCH="pairs threads ..."
+# chooses parts, RUNS=N how many alternating runs the medians are of.
+
+bench-packages += sqlite3 libxml2-utils redis-server redis-tools python3 g++ valgrind bc
+bench-targets += bench-run
+BENCH ?=
+RUNS ?= 5
+
+# Call sites that look alike must stay apart: each is a stack of its own.
+$(O)/bench/pairs: tests/bench/pairs.c $(O)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g -fno-builtin -fno-optimize-sibling-calls -fno-inline -pthread \
+		$(if $(findstring clang,$(CC)),,-fno-crossjumping -fno-code-hoisting -fno-tree-tail-merge) -o $@ $<
+$(O)/bench/passthrough.so: tests/bench/passthrough.c $(O)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -fPIC -shared -o $@ $< -ldl
+
+.PHONY: bench-run bench-programs
+bench-programs: $(O)/bench/pairs $(O)/bench/passthrough.so
+bench-run: bench-programs $(products)
+	$(Q)O=$(O) RUNS=$(RUNS) tests/bench/run $(BENCH)
