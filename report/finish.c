@@ -9,20 +9,23 @@
 /* Everything that refers to sites is sorted by site: gives each site its part. */
 static void attach_parts(struct report *r)
 {
-	size_t h = 0, b = 0, p = 0;
+	for (size_t i = 0; i < r->holding_count; i++) {
+		struct report_site *site = &r->sites[r->holdings[i].site];
 
-	for (size_t i = 0; i < r->site_count; i++) {
-		struct report_site *site = &r->sites[i];
+		if (!site->holding_count++)
+			site->holdings = &r->holdings[i];
+	}
+	for (size_t i = 0; i < r->block_count; i++) {
+		struct report_site *site = &r->sites[r->blocks[i].site];
 
-		site->holdings = r->holdings + h;
-		for (; h < r->holding_count && r->holdings[h].site == i; h++)
-			site->holding_count++;
-		site->blocks = r->blocks + b;
-		for (; b < r->block_count && r->blocks[b].site == i; b++)
-			site->block_count++;
-		site->points = r->points + p;
-		for (; p < r->point_count && r->points[p].site == i; p++)
-			site->point_count++;
+		if (!site->block_count++)
+			site->blocks = &r->blocks[i];
+	}
+	for (size_t i = 0; i < r->point_count; i++) {
+		struct report_site *site = &r->sites[r->points[i].site];
+
+		if (!site->point_count++)
+			site->points = &r->points[i];
 	}
 }
 

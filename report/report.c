@@ -19,8 +19,9 @@ struct report *report_new(struct symbolizer *sym, const struct report_options *o
 	if (options)
 		r->options = *options;
 	r->strings = strpool_new();
-	if (!r->strings) {
-		free(r);
+	r->locations = array_grow(NULL, 0, &r->location_room, sizeof(*r->locations));
+	if (!r->strings || !r->locations) {
+		report_free(r);
 		return NULL;
 	}
 	return r;

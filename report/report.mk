@@ -9,3 +9,6 @@ report-srcs += report/text.c report/text_losses.c
 report-ldlibs += -ldw -lelf -liberty -lz -lm
 report-srcs += report/json_writer.c report/json.c report/outputs.c report/progress.c
 leakreport-srcs += report/leakreport.c
+
+test-sessions := tests/support/sample.c tests/support/exercise.c
+unit-hostile_session-srcs := $(test-sessions)

@@ -20,7 +20,8 @@ static bool stack_equal(const void *owner, uint32_t index, const void *key)
 	const struct stack_key *k = key;
 
 	return s->depth == k->depth && s->flags == k->flags &&
-	       !memcmp(r->locations + s->first, k->locations, k->depth * sizeof(*k->locations));
+	       (!k->depth || !memcmp(r->locations + s->first, k->locations,
+				     k->depth * sizeof(*k->locations)));
 }
 
 static int append_locations(struct report *r, const uint32_t *locations, uint32_t depth)

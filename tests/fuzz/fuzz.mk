@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# make fuzz: each target runs FUZZ_TIME seconds from seeds that the session writer made.
+# A finding is left in $(O)/fuzz as crash-*, to be replayed with $(O)/fuzz/TARGET FILE.
+FUZZ_TIME ?= 60
+
+fuzz-targets += fuzz-session fuzz-elf
+.PHONY: fuzz-session fuzz-elf
+
+fuzz-dir := $(O)/fuzz
+fuzz-flags := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+fuzz-run = cd $(fuzz-dir) && UBSAN_OPTIONS=print_stacktrace=1 ./$(1) -max_total_time=$(FUZZ_TIME) \
+	-timeout=20 -rss_limit_mb=2048 -max_len=131072 -print_final_stats=1 $(2)
+
+$(fuzz-dir)/%: tests/fuzz/%.c tests/support/exercise.c $(O)/flags
+	@mkdir -p $(@D)
+	@$(call say,FUZZ,$@)
+	$(Q)$(CLANG) $(base-cppflags) $(base-cflags) $(fuzz-flags) -fsanitize=fuzzer -o $@ $< \
+		tests/support/exercise.c $(fuzz-srcs) $(archive-ldlibs)
+# The viewer isn't needed, nor anything generated.
+fuzz-srcs = $(common-srcs) $(filter-out report/html%,$(report-srcs))
+
+$(fuzz-dir)/seeds: tests/fuzz/seeds.c tests/support/sample.c $(O)/libcommon.a
+	@mkdir -p $(@D)
+	$(Q)$(call compile-c,) -o $@ $^
+
+$(fuzz-dir)/corpus: $(fuzz-dir)/seeds
+	@mkdir -p $@
+	$(Q)$< $@
+
+$(fuzz-dir)/modules: tests/fuzz/module.c
+	@mkdir -p $@
+	$(Q)$(CC) -g -O1 -o $@/debug $<
+	$(Q)$(CC) -s -o $@/stripped $<
+
+fuzz-session: $(fuzz-dir)/session $(fuzz-dir)/corpus
+	$(Q)$(call fuzz-run,session,corpus)
+
+fuzz-elf: $(fuzz-dir)/elf $(fuzz-dir)/modules
+	$(Q)$(call fuzz-run,elf,modules)
