@@ -187,6 +187,9 @@ static COLD enum step_result step_by_frame_pointer(struct frame_walk *w, struct 
 {
 	uintptr_t bp = r->bp;
 
+	/* System V ABI AMD64, 3.4.1: a zero marks the outermost frame */
+	if (!bp)
+		return STEP_END;
 	if (bp < r->sp || bp - r->sp > FRAME_MAX || (bp & 7) || !readable(w->cache, bp + 16))
 		return STEP_LOST;
 	kept->bp_slot = bp;
