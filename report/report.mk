@@ -12,3 +12,4 @@ leakreport-srcs += report/leakreport.c
 
 test-sessions := tests/support/sample.c tests/support/exercise.c
 unit-hostile_session-srcs := $(test-sessions)
+unit-report-srcs := tests/support/sample.c
