@@ -12,6 +12,7 @@
 #include "common/fmt.h"
 #include "preload/trace_view.h"
 #include "report/outputs.h"
+#include "report/progress.h"
 #include "report/report.h"
 #include "report/text.h"
 
@@ -127,7 +128,10 @@ static int make_report(const struct live_view *view, const struct followed *one,
 		       struct report **out)
 {
 	const struct settings *s = view->settings;
+	struct progress progress = { 0 };
 	const struct report_options options = {
+		.progress = progress_show,
+		.progress_arg = &progress,
 		.older_set = true,
 		/* what has ended can free nothing any more, however young it is */
 		.older_ns = one->state == FOLLOWED_RUNNING ? s->older_ns : 0,
@@ -142,6 +146,7 @@ static int make_report(const struct live_view *view, const struct followed *one,
 
 	if (!rc)
 		rc = report_build(report);
+	progress_end(&progress);
 	if (rc) {
 		report_free(report);
 		return rc;

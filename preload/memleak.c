@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE 1
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -169,11 +170,25 @@ static int become_kagent(char **argv)
 	return STATUS_FAILED;
 }
 
+/* Nothing that memleak opens may take the place of a closed standard stream; the program's stay. */
+static void fill_standard_streams(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct settings settings;
-	int status = settings_parse(&settings, argc, argv);
+	int status;
 
+	fill_standard_streams();
+	status = settings_parse(&settings, argc, argv);
 	if (!status) {
 		switch (settings.action) {
 		case SETTINGS_RUN:
