@@ -1,65 +1,24 @@
 // SPDX-License-Identifier: MIT
-/* html_json.c - JSON that can stand in a <script> element of an HTML page. */
+/* html_json.c - parts of the JSON that stands in the HTML page. */
 #include "report/html_json.h"
 
-#include "common/fmt.h"
+#include "report/json_writer.h"
 
 #include <math.h>
 #include <string.h>
 
-/* How many bytes from s on need no escape: printable ASCII without the special ones. */
-static size_t plain_run(const char *s, size_t max)
-{
-	size_t n = 0;
-
-	while (n < max && s[n] >= ' ' && s[n] < 0x7f && !strchr("\"\\<>&", s[n]))
-		n++;
-	return n;
-}
-
-static void put_code(FILE *out, uint32_t code)
-{
-	if (code > 0xffff) {
-		code -= 0x10000;
-		fprintf(out, "\\u%04x\\u%04x", 0xd800u | code >> 10, 0xdc00u | (code & 0x3ff));
-	} else {
-		fprintf(out, "\\u%04x", code);
-	}
-}
-
-/* One character that is no plain one; its length. */
-static size_t put_special(FILE *out, const char *s)
-{
-	uint32_t code;
-	size_t len = fmt_utf8(s, &code);
-
-	if (!len)
-		put_code(out, 0xfffd);
-	else if (code < 0xa0 || code == 0x2028 || code == 0x2029)
-		put_code(out, code);
-	else
-		fwrite(s, 1, len, out);
-	return len ? len : 1;
-}
-
 void html_json_string(FILE *out, const char *s)
 {
-	size_t len = s ? strlen(s) : 0, end = len < HTML_STRING_MAX ? len : HTML_STRING_MAX;
+	struct json j = { .f = out };
+	char brief[HTML_STRING_MAX + 64];
+	size_t len = s ? strlen(s) : 0;
 
-	fputc('"', out);
-	for (size_t i = 0; i < end;) {
-		size_t run = plain_run(s + i, end - i);
-
-		if (run) {
-			fwrite(s + i, 1, run, out);
-			i += run;
-		} else {
-			i += put_special(out, s + i);
-		}
+	if (len > HTML_STRING_MAX) {
+		snprintf(brief, sizeof(brief), "%.*s... (%zu bytes more)", (int)HTML_STRING_MAX, s,
+			 len - HTML_STRING_MAX);
+		s = brief;
 	}
-	if (end < len)
-		fprintf(out, "... (%zu bytes more)", len - end);
-	fputc('"', out);
+	json_string(&j, NULL, s ? s : "");
 }
 
 void html_json_comma(FILE *out, bool *more)

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * html_json.h - JSON that can stand in a <script> element of an HTML page.
- *
- * Strings come from sessions and are hostile: besides what JSON wants escaped
- * (RFC 8259), < > & and the line separators U+2028 and U+2029 are, so that no
- * text can end the element or begin a comment in it (HTML Living Standard
- * 4.12.1.3, restrictions for contents of script elements). Bytes that are no
- * UTF-8 become U+FFFD. Strings longer than HTML_STRING_MAX bytes are cut, and
- * say by how much.
+ * html_json.h - parts of the JSON that stands in the HTML page. Strings come from
+ * sessions and are hostile: they are escaped as json_writer.h says, so that none can
+ * end the <script> element, and those longer than HTML_STRING_MAX bytes are cut.
  *
  * Errors are the stream's: callers look at ferror() in the end.
  */
