@@ -29,7 +29,7 @@ enum {
 enum {
 	OPT_JSON = 256, OPT_TEXT, OPT_MIN_SIZE, OPT_MAX_SIZE, OPT_PID, OPT_EXIT_REPORT, OPT_WIDE,
 	OPT_DOMAIN, OPT_MODULE, OPT_INCLUDE, OPT_EXCLUDE, OPT_SUPPRESSIONS, OPT_SYSROOT,
-	OPT_ERROR_EXITCODE, OPT_VERSION,
+	OPT_ERROR_EXITCODE, OPT_VERSION, OPT_HTML,
 };
 
 static const struct option_def defs[] = {
@@ -38,6 +38,7 @@ static const struct option_def defs[] = {
 	  OPTION_NEXT_WORD },
 	{ OPT_JSON, "json", "FILE", "write JSON to FILE (- or nothing: standard output)",
 	  OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
+	{ OPT_HTML, "html", "FILE", "write one HTML page, which needs no network, to FILE", 0 },
 	{ 'a', "show-allocs", NULL, "show the address and size of each block", 0 },
 	{ 'o', "older", "TIME", "only blocks at least this old: 500 (ms), 5s, 2m, 1h; the default "
 	  "is what the recording was set to", 0 },
@@ -244,6 +245,8 @@ static int set_option(void *ctx, int id, const char *arg)
 		return add_output(c, OUTPUT_TEXT, arg);
 	case OPT_JSON:
 		return add_output(c, OUTPUT_JSON, arg);
+	case OPT_HTML:
+		return add_output(c, OUTPUT_HTML, arg);
 	case 'a':
 		c->text.show_allocs = c->report.blocks = true;
 		return 0;

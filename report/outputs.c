@@ -4,6 +4,7 @@
 
 #include "common/io.h"
 #include "common/session_format.h"
+#include "report/html.h"
 #include "report/json.h"
 
 #include <errno.h>
@@ -27,11 +28,18 @@ static int write_json(FILE *f, const struct report *r, const struct text_options
 	return 0;
 }
 
+static int write_html(FILE *f, const struct report *r, const struct text_options *text)
+{
+	(void)text;
+	return html_write(f, r, NULL);
+}
+
 typedef int write_fn(FILE *f, const struct report *r, const struct text_options *text);
 
 static write_fn *const writers[OUTPUT_FORMATS] = {
 	[OUTPUT_TEXT] = write_text,
 	[OUTPUT_JSON] = write_json,
+	[OUTPUT_HTML] = write_html,
 };
 
 int outputs_add(struct outputs *o, enum output_format format, const char *path)
@@ -57,6 +65,19 @@ bool outputs_is_session(const char *path)
 		     !memcmp(magic, SESSION_MAGIC, sizeof(magic));
 	close(fd);
 	return is_session;
+}
+
+static const char *cause(int err)
+{
+	switch (err) {
+	case -EEXIST:
+		return "it is a session, which a report must not replace";
+	case -ENOTSUP:
+		return "this build lacks the HTML viewer: build it where node and npm are "
+		       "installed, or from a release archive";
+	default:
+		return strerror(-err);
+	}
 }
 
 static int write_one(const struct output *o, const struct report *r,
@@ -92,8 +113,7 @@ int outputs_write(const struct outputs *o, const struct report *r, const struct 
 		if (!err)
 			continue;
 		fprintf(stderr, "%s: cannot write %s: %s\n", program, o->list[i].path,
-			err == -EEXIST ? "it is a session, which a report must not replace" :
-			strerror(-err));
+			cause(err));
 		first = first ? first : err;
 	}
 	return first;
