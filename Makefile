@@ -84,7 +84,7 @@ $(O)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(flags-now)' | cmp -s - $@ || echo '$(flags-now)' >$@
 
-# $(1) product, $(2) sanitizer flags or none
+# $(1) product, $(2) name of the variable with sanitizer flags, or nothing: the flags hold commas
 define compile-rules
 $(1)-objs := $$(call objs,$(1))
 -include $$($(1)-objs:.o=.d)
@@ -92,18 +92,18 @@ $$($(1)-objs): $(O)/flags | $$($(1)-deps)
 $(O)/obj/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	@$$(call say,CC,$$@)
-	$$(Q)$$(call compile-c,$(2) $$($(1)-cflags)) -c -o $$@ $$<
+	$$(Q)$$(call compile-c,$$($(2)) $$($(1)-cflags)) -c -o $$@ $$<
 $(O)/obj/$(1)/gen/%.o: $(O)/gen/%.c
 	@mkdir -p $$(@D)
 	@$$(call say,CC,$$@)
-	$$(Q)$$(call compile-c,$(2) $$($(1)-cflags)) -c -o $$@ $$<
+	$$(Q)$$(call compile-c,$$($(2)) $$($(1)-cflags)) -c -o $$@ $$<
 endef
 
 common-cflags += -fPIC
 libleak-cflags += -fPIC -O2 -g -fno-omit-frame-pointer -ftls-model=initial-exec \
 	-fvisibility=hidden -fno-builtin -fexceptions -fasynchronous-unwind-tables
 
-$(foreach p,common report $(programs),$(eval $(call compile-rules,$(p),$(san-flags))))
+$(foreach p,common report $(programs),$(eval $(call compile-rules,$(p),san-flags)))
 # The shim interposes the allocator and so do sanitizers: it is built without them.
 $(eval $(call compile-rules,libleak,))
 

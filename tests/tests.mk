@@ -19,7 +19,7 @@ target-programs = $(targets:%=$(O)/targets/%) $(target-libs:%=$(O)/targets/%.so)
 # $(1) test: tests/unit/NAME.c and unit-NAME-srcs, linked with both archives
 define unit-rule
 unit-$(1)-srcs += tests/unit/$(1).c
-$$(eval $$(call compile-rules,unit-$(1),$$(san-flags)))
+$$(eval $$(call compile-rules,unit-$(1),san-flags))
 $(O)/unit/$(1): $$(unit-$(1)-objs) $$(archives)
 	@mkdir -p $$(@D)
 	@$$(call say,LD,$$@)
