@@ -15,6 +15,7 @@
 
 #include "early_arena.h"
 #include "real.h"
+#include "record_hot.h"
 #include "recorder.h"
 
 /* Not in this C library's headers: gone since 2.26, and C23's. */
@@ -37,7 +38,7 @@ static ALWAYS_INLINE void *obtained(void *p, size_t size, const struct frame_reg
 	t = recorder_enter();
 	if (likely(t)) {
 		t->last_block = p;
-		record_alloc(t, p, size, from, op);
+		hot_alloc(t, p, size, from, op);
 		recorder_leave(t);
 	} else if (recorder_gate.gate.generation) {
 		recorder_loss(LOSS_REENTRANT, 1);
@@ -51,7 +52,7 @@ static ALWAYS_INLINE void releasing(void *p)
 	struct thread_state *t = recorder_enter();
 
 	if (likely(t)) {
-		record_free(t, p, TRACE_FREE);
+		hot_free(t, p, TRACE_FREE);
 		recorder_leave(t);
 	} else {
 		record_free_nested(p);
@@ -138,7 +139,7 @@ static void *leave_arena(void *p, size_t size)
 static ALWAYS_INLINE void *resize(void *p, size_t size, const struct frame_regs *from)
 {
 	struct thread_state *t;
-	uint32_t held;
+	uint32_t held, generation;
 	void *to;
 
 	if (!p)
@@ -149,18 +150,22 @@ static ALWAYS_INLINE void *resize(void *p, size_t size, const struct frame_regs 
 		return real.realloc(p, size ? at_least(size) : 0);
 	}
 	held = record_realloc_begin(p);
+	generation = t->generation;
 	recorder_leave(t);	/* the real function may run the program's code (new_handler, hooks) */
 	to = real.realloc(p, size ? at_least(size) : 0);
-	if (!to && size) {
-		record_realloc_abort(held, p);
-		return NULL;
-	}
 	t = recorder_enter();
-	if (likely(t)) {
+	if (unlikely(!t))
+		return to;
+	/* A session that ended meanwhile has taken the record with it. */
+	if (unlikely(t->generation != generation))
+		held = 0;
+	if (unlikely(!to && size)) {
+		record_realloc_abort(held, p);
+	} else {
 		t->last_block = to;
 		record_realloc_commit(t, held, p, to, size, from);
-		recorder_leave(t);
 	}
+	recorder_leave(t);
 	return to;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 
@@ -93,9 +94,16 @@ static uint16_t name_thread(void)
 	return (uint16_t)index;
 }
 
-/* Makes @t, which the caller owns and marked busy, fit for the current session. */
+/*
+ * Makes @t, which the caller owns and marked busy, fit for the current session.
+ * Does nothing when the gate has been closed since the caller looked: the session
+ * may be gone, and recorder_enter_slow() will see that, too.
+ */
 void thread_restart(struct thread_state *t)
 {
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!recorder_gate.gate.generation)
+		return;
 	if (t->generation != recorder_gate.gate.generation) {
 		sys_madvise(t->site_of, site_map_bytes, MADV_DONTNEED);
 		t->free_head = 0;
