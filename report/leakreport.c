@@ -27,7 +27,7 @@ enum {
 };
 
 enum {
-	OPT_JSON = 256, OPT_TEXT, OPT_MIN_SIZE, OPT_MAX_SIZE, OPT_PID, OPT_EXIT_REPORT, OPT_WIDE,
+	OPT_JSON = 256, OPT_TEXT, OPT_FOLDED, OPT_PPROF, OPT_MIN_SIZE, OPT_MAX_SIZE, OPT_PID, OPT_EXIT_REPORT, OPT_WIDE,
 	OPT_DOMAIN, OPT_MODULE, OPT_INCLUDE, OPT_EXCLUDE, OPT_SUPPRESSIONS, OPT_SYSROOT,
 	OPT_ERROR_EXITCODE, OPT_VERSION, OPT_HTML,
 };
@@ -39,6 +39,8 @@ static const struct option_def defs[] = {
 	{ OPT_JSON, "json", "FILE", "write JSON to FILE (- or nothing: standard output)",
 	  OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
 	{ OPT_HTML, "html", "FILE", "write one HTML page, which needs no network, to FILE", 0 },
+	{ OPT_FOLDED, "folded", "FILE", "write folded stacks to FILE, for flame graphs", 0 },
+	{ OPT_PPROF, "pprof", "FILE", "write a profile to FILE, for go tool pprof", 0 },
 	{ 'a', "show-allocs", NULL, "show the address and size of each block", 0 },
 	{ 'o', "older", "TIME", "only blocks at least this old: 500 (ms), 5s, 2m, 1h; the default "
 	  "is what the recording was set to", 0 },
@@ -167,7 +169,8 @@ static int add_file(struct command *c, const char *path)
 /* "--json app.leak": the word behind the option is a session, not where to write. */
 static int add_output(struct command *c, enum output_format format, const char *arg)
 {
-	bool session = arg && strcmp(arg, "-") && outputs_is_session(arg);
+	bool optional = format == OUTPUT_TEXT || format == OUTPUT_JSON;
+	bool session = optional && arg && strcmp(arg, "-") && outputs_is_session(arg);
 	const char *path = arg && !session ? arg : "-";
 	int err = outputs_add(&c->outputs, format, path);
 
@@ -247,6 +250,10 @@ static int set_option(void *ctx, int id, const char *arg)
 		return add_output(c, OUTPUT_JSON, arg);
 	case OPT_HTML:
 		return add_output(c, OUTPUT_HTML, arg);
+	case OPT_FOLDED:
+		return add_output(c, OUTPUT_FOLDED, arg);
+	case OPT_PPROF:
+		return add_output(c, OUTPUT_PPROF, arg);
 	case 'a':
 		c->text.show_allocs = c->report.blocks = true;
 		return 0;

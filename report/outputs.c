@@ -5,7 +5,9 @@
 #include "common/io.h"
 #include "common/session_format.h"
 #include "report/html.h"
+#include "report/folded.h"
 #include "report/json.h"
+#include "report/pprof.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,11 +36,26 @@ static int write_html(FILE *f, const struct report *r, const struct text_options
 	return html_write(f, r, NULL);
 }
 
+static int write_folded(FILE *f, const struct report *r, const struct text_options *text)
+{
+	(void)text;
+	folded_print(f, r);
+	return 0;
+}
+
+static int write_pprof(FILE *f, const struct report *r, const struct text_options *text)
+{
+	(void)text;
+	return pprof_write(f, r);
+}
+
 typedef int write_fn(FILE *f, const struct report *r, const struct text_options *text);
 
 static write_fn *const writers[OUTPUT_FORMATS] = {
 	[OUTPUT_TEXT] = write_text,
 	[OUTPUT_JSON] = write_json,
+	[OUTPUT_FOLDED] = write_folded,
+	[OUTPUT_PPROF] = write_pprof,
 	[OUTPUT_HTML] = write_html,
 };
 

@@ -8,6 +8,7 @@ report-srcs += report/merge.c report/finish.c report/filter.c
 report-srcs += report/text.c report/text_losses.c
 report-ldlibs += -ldw -lelf -liberty -lz -lm
 report-srcs += report/json_writer.c report/json.c report/outputs.c report/progress.c
+report-srcs += report/folded.c report/protobuf.c report/pprof.c
 leakreport-srcs += report/leakreport.c
 
 test-sessions := tests/support/sample.c tests/support/exercise.c

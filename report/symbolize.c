@@ -506,6 +506,11 @@ uint64_t symbolizer_text_hash(const struct symbolizer *sym, uint32_t location)
 	return location < sym->resolved ? sym->locations[location].text : 0;
 }
 
+uint32_t symbolizer_location_count(const struct symbolizer *sym)
+{
+	return sym->location_count - 1;
+}
+
 uint32_t symbolizer_location_module(const struct symbolizer *sym, uint32_t location)
 {
 	return location < sym->location_count ? sym->locations[location].module : 0;

@@ -103,6 +103,8 @@ uint64_t symbolizer_stable_hash(const struct symbolizer *sym, uint32_t location)
 /* Equal for locations that a report shows alike: same modules, functions and lines. */
 uint64_t symbolizer_text_hash(const struct symbolizer *sym, uint32_t location);
 
+uint32_t symbolizer_location_count(const struct symbolizer *sym);	/* ids are 1..count */
+
 /* The module of a location; 0: none. */
 uint32_t symbolizer_location_module(const struct symbolizer *sym, uint32_t location);
 
