@@ -2,6 +2,7 @@
 /* exercise.c - runs everything that reads sessions over one, whatever it holds. */
 #include "tests/support/exercise.h"
 
+#include "report/html_data.h"
 #include "report/json.h"
 #include "report/report.h"
 #include "report/text.h"
@@ -14,6 +15,7 @@ static void print_all(const struct report *r)
 	const struct text_options text = {
 		.show_allocs = true, .details = true, .colour = true, .time = "00:00:00",
 	};
+	const struct html_options html = { .realtime_ns = 1 };
 	FILE *f = fopen("/dev/null", "w");
 
 	if (!f)
@@ -22,6 +24,7 @@ static void print_all(const struct report *r)
 	text_print_totals(f, r, &text);
 	text_print_exit(f, r, &text);
 	json_print(f, r);
+	html_data_write(f, r, &html);
 	fclose(f);
 }
 
