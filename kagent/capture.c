@@ -116,6 +116,27 @@ static uint64_t slab_active(const struct slab_table *t, const char *name)
 	return r ? r->active : 0;
 }
 
+char *capture_selected(const struct capture *c)
+{
+	size_t len = 0, i;
+	char *text = calloc(1, 1), *longer;
+
+	for (i = 0; text && i < c->slabs_start.count; i++) {
+		const struct slab_row *r = &c->slabs_start.rows[i];
+
+		if (!is_wanted(c, r->name, r->object_size))
+			continue;
+		longer = realloc(text, len + strlen(r->name) + 3);
+		if (!longer) {
+			free(text);
+			return NULL;
+		}
+		text = longer;
+		len += sprintf(text + len, "%s%s", len ? ", " : "", r->name);
+	}
+	return text;
+}
+
 /* Pages and percpu are asked for by an option of their own. */
 static bool always_wanted(uint64_t id)
 {

@@ -73,6 +73,12 @@ int capture_look(struct capture *c);
  */
 int capture_snapshot(struct capture *c);
 
+/*
+ * The names of the caches that the patterns select now, in use or not, separated
+ * by ", "; "" when there is none. The caller frees it; NULL without memory.
+ */
+char *capture_selected(const struct capture *c);
+
 size_t capture_cache_count(const struct capture *c);
 const struct capture_cache *capture_cache(const struct capture *c, size_t i);
 /* Of the last snapshot; live ones (anything but KA_FREED and KA_GONE) by address. */

@@ -82,7 +82,8 @@ static struct view_options view_options(const struct track *t)
 	return (struct view_options) {
 		.by = t->by, .top = t->top, .show_allocs = t->show_allocs,
 		.colour = isatty(1) && !getenv("NO_COLOR"), .older_ns = t->older_ms * 1000000ull,
-		.sample = t->sample > 1 ? t->sample : 0, .filtered = t->pattern_count != 0,
+		.sample = t->sample > 1 ? t->sample : 0, .some_caches = t->pattern_count != 0,
+		.some_tasks = t->pid || t->comm || t->cgroup,
 	};
 }
 
@@ -225,23 +226,17 @@ static void wait_until(struct run *run, uint64_t ns)
 
 static void print_matched(const struct run *run)
 {
-	size_t shown = 0;
-	char text[256];
+	char text[256], *selected;
 
 	tracer_describe(capture_tracer(run->c), text, sizeof(text));
 	printf("Attaching to the kernel's allocators: %s. Ctrl+C to quit.\n", text);
-	if (!run->t->pattern_count)
-		return;
-	printf("Caches:");
-	for (size_t i = 0; i < capture_cache_count(run->c); i++) {
-		const struct capture_cache *k = capture_cache(run->c, i);
-
-		if (!k->wanted)
-			continue;
-		printf("%s ", shown++ ? "," : "");
-		fmt_name(stdout, k->name, 0);
+	if (run->t->pattern_count) {
+		selected = capture_selected(run->c);
+		printf("Caches: ");
+		fmt_name(stdout, selected && selected[0] ? selected : "none yet that match", 0);
+		putchar('\n');
+		free(selected);
 	}
-	printf("%s\n", shown ? "" : " none in use yet that match");
 	fflush(stdout);
 }
 

@@ -11,7 +11,6 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
 
 #include "kernel_types.h"
 #include "slab_events.h"
@@ -279,7 +278,8 @@ static __always_inline int on_free(__u64 ptr, __u64 cache, __u64 call_site)
 	if (!cfg.track)
 		return 0;
 	if (!drop_object(ptr)) {
-		if (!cfg.filtered || cache)
+		/* Means something only where every allocation is recorded. */
+		if (!cfg.some_tasks && (!cfg.filtered || cache))
 			lose(KA_LOSS_UNMATCHED, 1);
 		return 0;
 	}
@@ -430,13 +430,22 @@ static long bulk_free_one(__u32 i, struct bulk *b)
 	return 0;
 }
 
-/* The cache may be NULL: kfree_bulk() leaves it open. */
-SEC("fentry/kmem_cache_free_bulk")
-int BPF_PROG(on_bulk_free, __u64 cache, __u64 size, __u64 objects)
+/* Arguments by number: up to 6.x the verifier lets no program load one of type void **. */
+static __always_inline __u64 func_arg(void *ctx, __u32 n)
 {
-	struct bulk b = { .objects = objects, .cache = cache };
+	__u64 value = 0;
 
-	bpf_loop(size, bulk_free_one, &b, 0);
+	bpf_get_func_arg(ctx, n, &value);
+	return value;
+}
+
+/* (cache, size, objects); the cache may be NULL: kfree_bulk() leaves it open. */
+SEC("fentry/kmem_cache_free_bulk")
+int on_bulk_free(void *ctx)
+{
+	struct bulk b = { .objects = func_arg(ctx, 2), .cache = func_arg(ctx, 0) };
+
+	bpf_loop(func_arg(ctx, 1), bulk_free_one, &b, 0);
 	return 0;
 }
 
@@ -450,24 +459,28 @@ static long bulk_alloc_one(__u32 i, struct bulk *b)
 	return 0;
 }
 
-static __always_inline int bulk_alloc(void *ctx, __u64 cache, __u64 objects, __u64 count)
+/* (cache, gfp, size, objects); returns how many there are, 0: none. */
+static __always_inline int bulk_alloc(void *ctx)
 {
-	struct bulk b = { .objects = objects, .cache = cache, .ctx = ctx };
+	struct bulk b = { .objects = func_arg(ctx, 3), .cache = func_arg(ctx, 0), .ctx = ctx };
+	__u64 count = 0;
 
-	bpf_loop(count, bulk_alloc_one, &b, 0);
+	bpf_get_func_ret(ctx, &count);
+	if ((__s32)count > 0)
+		bpf_loop((__u32)count, bulk_alloc_one, &b, 0);
 	return 0;
 }
 
 SEC("fexit/kmem_cache_alloc_bulk")
-int BPF_PROG(on_bulk_alloc, __u64 cache, __u32 gfp, __u64 size, __u64 objects, int count)
+int on_bulk_alloc(void *ctx)
 {
-	return count > 0 ? bulk_alloc(ctx, cache, objects, count) : 0;
+	return bulk_alloc(ctx);
 }
 
 SEC("fexit/kmem_cache_alloc_bulk_noprof")
-int BPF_PROG(on_bulk_alloc_noprof, __u64 cache, __u32 gfp, __u64 size, __u64 objects, int count)
+int on_bulk_alloc_noprof(void *ctx)
 {
-	return count > 0 ? bulk_alloc(ctx, cache, objects, count) : 0;
+	return bulk_alloc(ctx);
 }
 
 /* ---- run by user space ----------------------------------------------------- */

@@ -146,6 +146,7 @@ struct ka_config {
 	__u8 by_cgroup;		/* only tasks below the cgroup in the cgroups map */
 	__u8 by_comm;
 	__u8 filtered;		/* only some caches are wanted */
+	__u8 some_tasks;	/* one of the task filters, or of sizes, is set */
 	__u32 depth;
 	__u32 tgid;		/* only this process, 0: all */
 	__u32 sample;		/* 2^32 / N, 0: all */

@@ -106,6 +106,7 @@ static int load(struct tracer *t, const struct tracer_settings *s, bool fentry)
 		return -errno;
 	cfg = (struct ka_config *)&t->skel->rodata->cfg;
 	*cfg = s->config;
+	cfg->some_tasks = cfg->tgid || cfg->by_comm || cfg->by_cgroup || cfg->min_size || cfg->max_size;
 	cfg->use_kfunc = t->features.kfunc;
 	cfg->alloc_has_cache = t->features.alloc_has_cache;
 	cfg->free_has_cache = t->features.free_has_cache;
@@ -124,7 +125,7 @@ static int load(struct tracer *t, const struct tracer_settings *s, bool fentry)
 /* fentry isn't to be had everywhere (no ftrace, old CPU architecture); the rest is. */
 static int load_best(struct tracer *t, const struct tracer_settings *s)
 {
-	int err = load(t, s, true);
+	int err = getenv("KAGENT_NO_FENTRY") ? -ENOTSUP : load(t, s, true);
 
 	return err ? load(t, s, false) : 0;
 }

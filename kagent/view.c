@@ -227,7 +227,7 @@ static int by_growth(const void *a, const void *b)
 /* What was asked for is shown in any case, else only what grew. */
 static bool is_shown(const struct capture_cache *k, const struct view_options *o)
 {
-	return k->wanted && k->id > KA_CACHE_LAST && (o->filtered || growth(k) > 0);
+	return k->wanted && k->id > KA_CACHE_LAST && (o->some_caches || growth(k) > 0);
 }
 
 static void print_coverage(FILE *f, const struct capture_cache *k, const struct view_options *o)
@@ -249,15 +249,19 @@ static void print_coverage(FILE *f, const struct capture_cache *k, const struct 
 void view_coverage(FILE *f, const struct capture *c, const struct view_options *o)
 {
 	size_t n = 0, count = capture_cache_count(c);
-	const struct capture_cache **list = malloc((count + 1) * sizeof(*list));
+	const struct capture_cache **list;
 
+	if (o->some_tasks && !o->some_caches)
+		return;		/* all others' allocations would seem not covered */
+	list = malloc((count + 1) * sizeof(*list));
 	for (size_t i = 0; list && i < count; i++)
 		if (is_shown(capture_cache(c, i), o))
 			list[n++] = capture_cache(c, i);
 	if (n) {
 		qsort(list, n, sizeof(*list), by_growth);
 		fprintf(f, "Coverage (growth since the start; objects that come in bulk emit no event%s):\n",
-			o->filtered ? "" : "; caches that grew most");
+			o->some_tasks ? "; other tasks' are not tracked" :
+			o->some_caches ? "" : "; caches that grew most");
 	}
 	for (size_t i = 0; i < n && i < COVERED; i++)
 		print_coverage(f, list[i], o);

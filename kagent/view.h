@@ -17,7 +17,7 @@ struct view_options {
 	bool colour;
 	uint64_t older_ns;
 	uint32_t sample;	/* 1 in N, 0: all */
-	bool filtered;		/* only some caches, or some tasks' allocations, were asked for */
+	bool some_caches, some_tasks;	/* only these were asked for */
 };
 
 /* Stanzas by stack, from the report over the snapshot's session. */

@@ -176,13 +176,14 @@ static void free_multicast(int n)
 	close_all(0, (n + 15) / 16);
 }
 
+/* Negative ones, which sysfs keeps. */
 static void make_dentries(int n)
 {
 	struct stat st;
 	char path[128];
 
 	for (int i = 0; i < n; i++) {
-		snprintf(path, sizeof(path), "/no-such-file-%d-%d", getpid(), i);
+		snprintf(path, sizeof(path), "/sys/no-such-file-%d-%d", getpid(), i);
 		stat(path, &st);
 	}
 }

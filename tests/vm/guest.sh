@@ -1,0 +1,105 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The first process of the virtual machine: runs kagent's cases and powers off.
+# Prints "ok - " and "not ok - " lines on the serial console.
+export PATH=/bin LD_LIBRARY_PATH=/lib NO_COLOR=1
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devtmpfs none /dev
+mkdir -p /tmp /work /dev/shm
+mount -t tmpfs none /tmp
+mount -t tmpfs none /work
+mount -t tmpfs none /dev/shm
+mkdir /work/tmpfs
+mount -t tmpfs none /work/tmpfs
+ifconfig lo up
+ulimit -l unlimited
+
+kagent=/bin/kagent
+objects=/bin/k_objects
+work=/work
+
+ok() { echo "ok - 6.1 vm: $1"; }
+not_ok() { echo "not ok - 6.1 vm: $1"; }
+ipcs_clean() { ipcs -q | awk '/^0x/ { print $2 }' | while read -r q; do ipcrm -q "$q"; done; }
+
+. /cases.sh
+
+# The module is gone before the report is made: its names must not be.
+test_module() {
+	capture $work/leaky --cache kmalloc-4096 --cache 'leaky*' -o 0 -T 50 60 || return
+	insmod /leaky.ko
+	sleep 1.5
+	rmmod leaky
+	sleep 0.5
+	finish
+	near "module: 100 kmalloc(4096) by leak_pages" "$(outstanding $work/leaky kmalloc-4k leak_pages)" 100 0
+	near "module: 50 objects of its own cache by leak_items" \
+		"$(outstanding $work/leaky 'leaky items: a' leak_items)" 50 0
+	near "module: named, though unloaded before the report" \
+		"$(grep -c '^			leak_\(pages\|items\)+0x[0-9a-f]* \[leaky\]' $work/leaky)" 2 0
+	near "module: is unloaded" "$(grep -c ^leaky /proc/modules)" 0 0
+	capture $work/fixed --cache kmalloc-4096 --cache 'leaky*' -o 0 -T 50 60 || return
+	insmod /leaky.ko fixed=1
+	sleep 1
+	finish
+	near "module: the fixed one leaks nothing" \
+		"$(outstanding $work/fixed '.*' 'leak_pages|leak_items')" 0 0
+	rmmod leaky
+}
+
+churn() {
+	n=0
+	while [ $n -lt "$1" ]; do
+		cat /proc/self/status >/dev/null
+		n=$((n + 1))
+	done
+}
+
+# Events per cache over the same seconds, ours and slabratetop's: the second table of
+# each, when both have long been started.
+test_top() {
+	slabratetop -C -r 40 5 2 >$work/rate 2>&1 &
+	rate=$!
+	$kagent top -C -r 400 5 2 >$work/top 2>&1 &
+	top=$!
+	sleep 7
+	churn 40
+	wait $rate
+	wait $top
+	awk 'FNR == 1 { file++ } /^CACHE/ { table[file]++; next } table[file] != 2 || NF < 3 { next }
+		file == 1 { theirs[$1] += $2 } file == 2 { ours[$1] = $2 }
+		END { for (c in theirs) if (theirs[c] >= 200) {
+			d = ours[c] - theirs[c]; if (d < 0) d = -d
+			print c, theirs[c], ours[c] + 0, (d <= 0.05 * theirs[c] + 5) ? "near" : "far" } }' \
+		$work/rate $work/top >$work/compare
+	compared=$(wc -l <$work/compare)
+	far=$(grep -c far $work/compare)
+	if [ "$compared" -ge 3 ] && [ "$far" -eq 0 ]; then
+		ok "top: within 5 % of slabratetop in $compared caches"
+	else
+		not_ok "top: $far of $compared caches differ from slabratetop: $(cat $work/compare)"
+		head -60 $work/rate $work/top
+	fi
+}
+
+# Without fentry on the bulk paths only the slabs can tell.
+test_phantoms_by_verdict() {
+	export KAGENT_NO_FENTRY=1
+	test_phantoms
+	unset KAGENT_NO_FENTRY
+}
+
+echo "kernel $(uname -r)"
+test_module
+test_kinds
+test_sender_gone
+test_phantoms
+test_phantoms_by_verdict
+[ ! -x /bin/slabratetop ] || test_top
+for log in leaky fixed kinds phantoms; do
+	echo "--- $log"
+	head -40 $work/$log
+done
+echo "guest done"
+poweroff -f
