@@ -314,7 +314,9 @@ enum session_rec_kind {
  * other threads had pending (each less than 64 KiB or 64 events).
  *
  * lifetimes[b] counts freed blocks that lived [2^(b-1), 2^b) ticks (b = 0: less
- * than one tick; the last bucket: and longer), divided by 2^lifetime_shift.
+ * than one tick; the last bucket: and longer), divided by 2^lifetime_shift. A
+ * writer may time only some of the frees, each counted for as many as it stands
+ * for: a distribution, whose sum need not equal free_count.
  */
 #define SESSION_LIFETIMES	40
 struct session_site {

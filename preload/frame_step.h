@@ -47,10 +47,4 @@ void frame_walk_begin(struct frame_walk *w, struct frame_cache *c, uintptr_t sp)
 /* Notes the frame @r in @kept and moves @r to its caller. */
 enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct kept_frame *kept);
 
-/* The return address through which the frame whose sp is @sp was entered: verified by re-reading. */
-static ALWAYS_INLINE uintptr_t frame_return_slot(uintptr_t sp)
-{
-	return *(const uintptr_t *)(sp - sizeof(uintptr_t));
-}
-
 #endif

@@ -197,7 +197,7 @@ static COLD enum step_result step_by_frame_pointer(struct frame_walk *w, struct 
 	kept->guessed = 1;
 	kept->barrier = 0;
 	r->bp = *(const uintptr_t *)bp;
-	r->ip = frame_return_slot(bp + 16);
+	r->ip = stack_return_slot(bp + 16);
 	r->sp = bp + 16;
 	return r->ip ? STEP_OK : STEP_END;
 }
@@ -242,7 +242,7 @@ enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct k
 	kept->guessed = 0;
 	if (slot)
 		r->bp = *(const uintptr_t *)slot;
-	r->ip = frame_return_slot(cfa);
+	r->ip = stack_return_slot(cfa);
 	r->sp = cfa;
 	return r->ip ? STEP_OK : STEP_END;
 }

@@ -122,6 +122,8 @@ static int start_session(void)
 	clock_start(&recorder.hdr->clock);
 	recorder.tick0 = recorder.hdr->clock.tick0;
 	recorder.depth = recorder.cfg.depth;
+	recorder.choosy = recorder.cfg.sampling != SAMPLE_ALL || recorder.cfg.min_size ||
+			  recorder.cfg.max_size != UINT64_MAX;
 	recorder.mean_flags = recorder.cfg.sampling == SAMPLE_ALL ? 0 : 1ull << REC_MEAN_SHIFT;
 	session_identify(&recorder.cfg);
 	if (real.bypassed)

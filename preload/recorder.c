@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
-/* recorder.c - recording one event; see recorder.h. */
+/* recorder.c - see recorder.h; the hot part is in record_hot.h. */
 #include "recorder.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 
-#include "clock.h"
 #include "lifecycle.h"
-#include "live_table.h"
-#include "records.h"
-#include "sampler.h"
-#include "sites.h"
+#include "record_hot.h"
 #include "stack_table.h"
-#include "trace_ring.h"
 
 union gate_page recorder_gate __attribute__((aligned(4096)));
 struct recorder recorder;
@@ -58,36 +53,30 @@ struct thread_state *recorder_enter_slow(struct thread_state *t)
 	return t;
 }
 
-uint32_t record_stack(struct thread_state *t, const struct frame_regs *from)
+uint32_t record_stack_changed(struct thread_state *t, const struct frame_regs *from)
 {
 	struct stack_view view;
 
 	if (unlikely(t->flushes != recorder_gate.gate.flushes)) {
 		t->flushes = recorder_gate.gate.flushes;
 		stack_cache_reset(&t->cache);
-		t->last_hash = 0;
+		t->last_stack = 0;
 	}
 	stack_capture(&t->cache, from, recorder.depth, &view);
-	if (likely(view.hash == t->last_hash && t->last_stack))
+	if (view.hash == t->last_hash && t->last_stack)
 		return t->last_stack;
 	t->last_stack = stack_table_index(&t->cache, &view);
 	t->last_hash = view.hash;
 	return t->last_stack;
 }
 
-static uint64_t now(void)
-{
-	return clock_tick() - recorder.tick0;
-}
-
-/* Is this allocation to be recorded at all? */
-static ALWAYS_INLINE bool wanted(struct thread_state *t, size_t size)
+bool record_chosen(struct thread_state *t, size_t size)
 {
 	const struct config *cfg = &recorder.cfg;
 
-	if (unlikely(size < cfg->min_size || size > cfg->max_size))
+	if (size < cfg->min_size || size > cfg->max_size)
 		return false;
-	if (likely(cfg->sampling == SAMPLE_ALL))
+	if (cfg->sampling == SAMPLE_ALL)
 		return true;
 	if (!sampler_hit(t, cfg->sampling == SAMPLE_BYTES ? (int64_t)size : 1))
 		return false;
@@ -95,139 +84,69 @@ static ALWAYS_INLINE bool wanted(struct thread_state *t, size_t size)
 	return true;
 }
 
-static double weight_of(uint64_t size)
+static double weight_of(uint64_t size, bool sampled)
 {
+	if (!sampled)
+		return 1;
 	return sampler_weight(recorder.cfg.sampling, recorder.cfg.sample_mean, size);
+}
+
+void record_weigh_alloc(struct session_site *s, uint64_t bytes, bool sampled)
+{
+	double w = weight_of(bytes, sampled);
+
+	s->w_alloc_count += w;
+	s->w_alloc_bytes += w * (double)bytes;
+}
+
+void record_weigh_free(struct session_site *s, uint64_t bytes, bool sampled)
+{
+	double w = weight_of(bytes, sampled);
+
+	s->w_free_count += w;
+	s->w_free_bytes += w * (double)bytes;
+}
+
+void record_replace_stale(struct thread_state *t, uint32_t stale)
+{
+	recorder_loss(LOSS_MISSED_FREE, 1);
+	if (recorder.records[stale].addr_thread)
+		hot_end(t, stale);
+}
+
+/* ---- out of line ------------------------------------------------------------- */
+
+uint32_t record_stack(struct thread_state *t, const struct frame_regs *from)
+{
+	return hot_stack(t, from);
 }
 
 void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, bool sampled)
 {
-	struct session_site *s = site_get(t, stack);
-
-	if (unlikely(!s))
-		return;
-	if (unlikely(recorder.cfg.sampling != SAMPLE_ALL)) {
-		double w = sampled ? weight_of(bytes) : 1;
-
-		s->w_alloc_count += w;
-		s->w_alloc_bytes += w * (double)bytes;
-	}
-	site_alloc(s, bytes);
+	hot_count_alloc(t, stack, bytes, sampled);
 }
 
 void record_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t since,
 		       bool sampled)
 {
-	struct session_site *s = site_get(t, stack);
-	uint64_t at = now();
-
-	if (unlikely(!s))
-		return;
-	if (unlikely(recorder.cfg.sampling != SAMPLE_ALL)) {
-		double w = sampled ? weight_of(bytes) : 1;
-
-		s->w_free_count += w;
-		s->w_free_bytes += w * (double)bytes;
-	}
-	site_free(s, bytes, at > since ? at - since : 0);
+	hot_count_free(t, stack, bytes, since, sampled);
 }
 
 uint32_t record_new(struct thread_state *t, uintptr_t addr, uint64_t size, uint32_t stack,
 		    uint64_t flags)
 {
-	uint32_t index = record_take(t);
-
-	if (unlikely(!index)) {
-		recorder_loss(LOSS_TABLE_FULL, 1);
-		return 0;
-	}
-	record_fill(&recorder.records[index], addr, size, stack, now(), flags, t->thread);
-	return index;
-}
-
-/* Counts the end of the block in record @index, whose place stays taken. */
-static ALWAYS_INLINE void count_end(struct thread_state *t, const struct session_record *r)
-{
-	if (likely(!(r->time_flags & REC_INHERITED)))
-		record_count_free(t, (uint32_t)(r->size_stack & REC_STACK_MASK),
-				  r->size_stack >> REC_SIZE_SHIFT, r->time_flags >> REC_TIME_SHIFT,
-				  r->time_flags & REC_MEAN_MASK);
-}
-
-void record_end(struct thread_state *t, uint32_t index)
-{
-	struct session_record *r = &recorder.records[index];
-
-	record_clear(r);
-	count_end(t, r);
-	record_put(t, index);
-}
-
-/* The record in @slot if it is of the block at @addr; takes it out of the shadow. */
-static ALWAYS_INLINE uint32_t take_from_shadow(uint32_t *slot, uintptr_t addr)
-{
-	uint32_t index = __atomic_load_n(slot, __ATOMIC_RELAXED);
-
-	if (!index)
-		return 0;
-	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-	if (likely(recorder.records[index].addr_thread >> REC_ADDR_SHIFT == addr))
-		return index;
-	/* Inherited from a parent whose other threads changed the record while it was copied. */
-	recorder_loss(LOSS_FORK_RACE, 1);
-	return 0;
-}
-
-/* The block's record goes into the shadow; what is there was freed behind our back. */
-static ALWAYS_INLINE void put_in_shadow(struct thread_state *t, uint32_t *slot, uint32_t index)
-{
-	uint32_t stale = __atomic_load_n(slot, __ATOMIC_RELAXED);
-
-	__atomic_store_n(slot, index, __ATOMIC_RELAXED);
-	if (unlikely(stale)) {
-		recorder_loss(LOSS_MISSED_FREE, 1);
-		if (recorder.records[stale].addr_thread)
-			record_end(t, stale);
-	}
-}
-
-static void record_block(struct thread_state *t, uintptr_t addr, size_t size,
-			 const struct frame_regs *from)
-{
-	uint32_t stack, index, *slot;
-
-	if (!wanted(t, size))
-		return;
-	slot = live_slot_make(addr);
-	if (unlikely(!slot)) {
-		recorder_loss(addr >> ADDRESS_BITS ? LOSS_BAD_ADDRESS : LOSS_NO_MEMORY, 1);
-		return;
-	}
-	stack = record_stack(t, from);
-	index = record_new(t, addr, size, stack, recorder.mean_flags);
-	if (unlikely(!index))
-		return;
-	put_in_shadow(t, slot, index);
-	record_count_alloc(t, stack, size, true);
+	return hot_new(t, addr, size, stack, flags, hot_now());
 }
 
 void record_alloc(struct thread_state *t, const void *p, size_t size, const struct frame_regs *from,
 		  enum session_trace_op op)
 {
-	if (unlikely(recorder.cfg.trace))
-		trace_ring_add(op, (uintptr_t)p, size, 0);
-	record_block(t, (uintptr_t)p, size, from);
+	hot_alloc(t, p, size, from, op);
 }
 
 void record_free(struct thread_state *t, const void *p, enum session_trace_op op)
 {
-	uint32_t *slot = live_slot((uintptr_t)p);
-	uint32_t index = slot ? take_from_shadow(slot, (uintptr_t)p) : 0;
-
-	if (unlikely(recorder.cfg.trace))
-		trace_ring_add(op, (uintptr_t)p, 0, 0);
-	if (index)
-		record_end(t, index);
+	hot_free(t, p, op);
 }
 
 void record_free_nested(const void *p)
@@ -237,7 +156,7 @@ void record_free_nested(const void *p)
 	if (!recorder_gate.gate.generation)
 		return;
 	slot = live_slot((uintptr_t)p);
-	index = slot ? take_from_shadow(slot, (uintptr_t)p) : 0;
+	index = slot ? hot_take_from_shadow(slot, (uintptr_t)p) : 0;
 	if (!index)
 		return;
 	record_clear(&recorder.records[index]);
@@ -248,7 +167,7 @@ uint32_t record_realloc_begin(const void *p)
 {
 	uint32_t *slot = live_slot((uintptr_t)p);
 
-	return slot ? take_from_shadow(slot, (uintptr_t)p) : 0;
+	return slot ? hot_take_from_shadow(slot, (uintptr_t)p) : 0;
 }
 
 void record_realloc_abort(uint32_t held, const void *p)
@@ -265,7 +184,7 @@ void record_realloc_commit(struct thread_state *t, uint32_t held, const void *ol
 	if (unlikely(recorder.cfg.trace))
 		trace_ring_add(TRACE_REALLOC, (uintptr_t)p, size, (uintptr_t)old);
 	if (held)
-		record_end(t, held);
+		hot_end(t, held);
 	if (p)
-		record_block(t, (uintptr_t)p, size, from);
+		hot_block(t, (uintptr_t)p, size, from);
 }

@@ -211,6 +211,27 @@ static uint64_t extent_bytes(const struct shm_section *sec, uint64_t need)
 	return len;
 }
 
+/*
+ * Maps the file's pages at @off to @to: a second mapping of what is mapped
+ * already, or, where that is refused (valgrind, gVisor), through the path.
+ */
+static bool map_extent(const struct shm *s, char *to, uint64_t off, uint64_t len)
+{
+	void *p;
+	int fd;
+
+	p = sys_mremap((char *)s->hdr + off, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	if (p != MAP_FAILED)
+		return true;
+	fd = reopen(s);
+	if (fd < 0)
+		return false;
+	p = sys_mmap(to, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
+		     (off_t)off);
+	sys_close(fd);
+	return p != MAP_FAILED;
+}
+
 static int add_extent(struct shm *s, int id, uint64_t len)
 {
 	struct session_header *h = s->hdr;
@@ -221,7 +242,7 @@ static int add_extent(struct shm *s, int id, uint64_t len)
 
 	if (h->extent_count == SESSION_MAX_EXTENTS || off + len > s->file_bytes)
 		return -EFBIG;
-	if (sys_mremap((char *)h + off, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED)
+	if (!map_extent(s, to, off, len))
 		return -ENOSPC;
 	if (populate(s, to, off, len)) {
 		sys_mmap(to, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,

@@ -49,16 +49,35 @@ static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes)
 	site_pending(s, (int64_t)bytes);
 }
 
-static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes, uint64_t lived)
+/*
+ * Reading the clock costs more than all the rest of a free. So a site's first
+ * LIFETIMES_ALL frees are timed, and of the later ones one in LIFETIMES_STEP,
+ * which stands for that many: multiples of the golden ratio pick them evenly.
+ */
+#define LIFETIMES_ALL	64u
+#define LIFETIMES_STEP	8u
+
+static ALWAYS_INLINE bool site_wants_lifetime(const struct session_site *s)
+{
+	return s->free_count < LIFETIMES_ALL ||
+	       (uint32_t)s->free_count * 0x9e3779b1u < UINT32_MAX / LIFETIMES_STEP;
+}
+
+static ALWAYS_INLINE void site_lifetime(struct session_site *s, uint64_t lived)
 {
 	unsigned int bucket = lived ? 64 - (unsigned int)__builtin_clzll(lived) : 0;
 
 	if (bucket >= SESSION_LIFETIMES)
 		bucket = SESSION_LIFETIMES - 1;
+	s->lifetimes[bucket] += s->free_count < LIFETIMES_ALL ? 1 : LIFETIMES_STEP;
+	if (unlikely(s->lifetimes[bucket] > UINT32_MAX - LIFETIMES_STEP))
+		site_halve_lifetimes(s);
+}
+
+static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes)
+{
 	s->free_count++;
 	s->free_bytes += bytes;
-	if (unlikely(++s->lifetimes[bucket] == UINT32_MAX))
-		site_halve_lifetimes(s);
 	site_pending(s, -(int64_t)bytes);
 }
 

@@ -45,12 +45,6 @@ void stack_cache_reset(struct frame_cache *c)
 	c->base_hash = 0;
 }
 
-static ALWAYS_INLINE bool same_frame(const struct kept_frame *f, const struct frame_regs *r)
-{
-	return f->sp == r->sp && f->ip == r->ip && f->exact == r->exact &&
-	       (!f->uses_bp || f->bp == r->bp);
-}
-
 /* The innermost barrier at or outside of index @i, or 0. */
 static int barrier_below(const struct frame_cache *c, int i)
 {
@@ -59,27 +53,17 @@ static int barrier_below(const struct frame_cache *c, int i)
 	return i;
 }
 
-/*
- * Frame @i is as it was. Follows the chain of slots outward to index @last at
- * most; returns the outermost index that is still as it was.
- */
-static ALWAYS_INLINE int verify(const struct frame_cache *c, int i, int last)
+static int verify(const struct frame_cache *c, int i, int last)
 {
-	const struct kept_frame *f = &c->frame[i];
-
+	if (last < 0)
+		last = 0;
 	if (unlikely(c->barriers)) {
 		int stop = barrier_below(c, i);
 
 		if (stop > last)
 			last = stop;
 	}
-	for (; i > last; i--, f--) {
-		if (frame_return_slot(f[-1].sp) != f[-1].ip)
-			break;
-		if (f->bp_slot && *(const uintptr_t *)f->bp_slot != f[-1].bp)
-			break;
-	}
-	return i;
+	return i > last ? stack_verify(c, i, last) : i;
 }
 
 /* Frames inside of index @to move to the scratch list: the part outside it has to be walked again. */
@@ -152,7 +136,7 @@ static void splice(struct frame_cache *c, int kept, int fresh)
 }
 
 /* Walks from @cur, with @fresh frames inside of it in the scratch list already. */
-static COLD void walk(struct frame_cache *c, struct frame_regs cur, int i, int fresh, int depth)
+static void walk(struct frame_cache *c, struct frame_regs cur, int i, int fresh, int depth)
 {
 	struct frame_walk w;
 
@@ -162,9 +146,9 @@ static COLD void walk(struct frame_cache *c, struct frame_regs cur, int i, int f
 
 		while (i >= 0 && c->frame[i].sp < cur.sp)
 			i--;
-		if (i >= 0 && same_frame(&c->frame[i], &cur)) {
+		if (i >= 0 && stack_same_frame(&c->frame[i], &cur)) {
 			int last = i - (depth - fresh) + 1;
-			int good = verify(c, i, last > 0 ? last : 0);
+			int good = verify(c, i, last);
 
 			if (good <= last || (good == 0 && !c->open))
 				break;
@@ -217,24 +201,7 @@ static void describe(const struct frame_cache *c, int depth, struct stack_view *
 void stack_capture(struct frame_cache *c, const struct frame_regs *top, unsigned int depth,
 		   struct stack_view *view)
 {
-	int i = c->count - 1;
-
-	while (i >= 0 && c->frame[i].sp < top->sp)
-		i--;
-	/* The common case: called from a frame of the last stack, all of whose callers are the same. */
-	if (likely(i >= 0 && same_frame(&c->frame[i], top))) {
-		int last = i - (int)depth + 1;
-		int good = verify(c, i, last > 0 ? last : 0);
-
-		if (likely(good <= last || (good == 0 && !c->open))) {
-			if (i != c->count - 1)
-				splice(c, i + 1, 0);
-			describe(c, (int)depth, view);
-			return;
-		}
-		i = c->count - 1;
-	}
-	walk(c, *top, i, 0, (int)depth);
+	walk(c, *top, c->count - 1, 0, (int)depth);
 	describe(c, (int)depth, view);
 }
 

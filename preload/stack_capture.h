@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "compiler.h"
+
 #define FRAMES_KEPT	512	/* per thread; a walk goes no further out */
 #define DEPTH_MAX	256
 #define STACK_RANGES	8
@@ -72,6 +74,51 @@ struct stack_view {
  */
 void stack_capture(struct frame_cache *c, const struct frame_regs *top, unsigned int depth,
 		   struct stack_view *view);
+
+/* The return address through which the frame whose sp is @sp was entered. */
+static ALWAYS_INLINE uintptr_t stack_return_slot(uintptr_t sp)
+{
+	return *(const uintptr_t *)(sp - sizeof(uintptr_t));
+}
+
+static ALWAYS_INLINE bool stack_same_frame(const struct kept_frame *f, const struct frame_regs *r)
+{
+	return f->sp == r->sp && f->ip == r->ip && f->exact == r->exact &&
+	       (!f->uses_bp || f->bp == r->bp);
+}
+
+/*
+ * Frame @i is as it was. Follows the chain of slots outward to index @last at
+ * most; returns the outermost index that is still as it was.
+ */
+static ALWAYS_INLINE int stack_verify(const struct frame_cache *c, int i, int last)
+{
+	const struct kept_frame *f = &c->frame[i], *end = &c->frame[last];
+
+	for (; f > end; f--) {
+		if (stack_return_slot(f[-1].sp) != f[-1].ip)
+			break;
+		if (f->bp_slot && *(const uintptr_t *)f->bp_slot != f[-1].bp)
+			break;
+	}
+	return (int)(f - c->frame);
+}
+
+/* The common case: is the stack that starts at @top the one of the last capture, whole? */
+static ALWAYS_INLINE bool stack_unchanged(const struct frame_cache *c, const struct frame_regs *top,
+					  int depth)
+{
+	int last = c->count - depth;
+
+	if (unlikely(!c->count || c->barriers || !stack_same_frame(&c->frame[c->count - 1], top)))
+		return false;
+	if (last <= 0) {
+		if (unlikely(c->open && last < 0))
+			return false;
+		last = 0;
+	}
+	return stack_verify(c, c->count - 1, last) == last;
+}
 
 /* Copies the frames of the last view, innermost first, as session_stack wants them. */
 void stack_copy_frames(const struct frame_cache *c, uint32_t depth, uint64_t *out);

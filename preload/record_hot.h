@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+/*
+ * record_hot.h - recording one event, inlined into the malloc hooks.
+ *
+ * Every line here runs per event. Others go through the functions of recorder.h,
+ * which are these, out of line.
+ */
+#ifndef PRELOAD_RECORD_HOT_H
+#define PRELOAD_RECORD_HOT_H
+
+#include "clock.h"
+#include "live_table.h"
+#include "records.h"
+#include "recorder.h"
+#include "sampler.h"
+#include "sites.h"
+#include "trace_ring.h"
+
+/* The stack is not the one captured last. */
+uint32_t record_stack_changed(struct thread_state *t, const struct frame_regs *from);
+
+/* With sampling, filters or tracing on: is this allocation to be recorded? */
+COLD bool record_chosen(struct thread_state *t, size_t size);
+
+COLD void record_weigh_alloc(struct session_site *s, uint64_t bytes, bool sampled);
+COLD void record_weigh_free(struct session_site *s, uint64_t bytes, bool sampled);
+
+/* What is recorded at @slot's address was freed behind our back. */
+COLD void record_replace_stale(struct thread_state *t, uint32_t stale);
+
+static ALWAYS_INLINE uint64_t hot_now(void)
+{
+	return clock_tick() - recorder.tick0;
+}
+
+static ALWAYS_INLINE uint32_t hot_stack(struct thread_state *t, const struct frame_regs *from)
+{
+	if (likely(t->last_stack && t->flushes == recorder_gate.gate.flushes &&
+		   stack_unchanged(&t->cache, from, (int)recorder.depth)))
+		return t->last_stack;
+	return record_stack_changed(t, from);
+}
+
+static ALWAYS_INLINE void hot_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes,
+					  bool sampled)
+{
+	struct session_site *s = site_get(t, stack);
+
+	if (unlikely(!s))
+		return;
+	if (unlikely(recorder.cfg.sampling != SAMPLE_ALL))
+		record_weigh_alloc(s, bytes, sampled);
+	site_alloc(s, bytes);
+}
+
+static ALWAYS_INLINE void hot_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes,
+					 uint64_t since, bool sampled)
+{
+	struct session_site *s = site_get(t, stack);
+
+	if (unlikely(!s))
+		return;
+	if (unlikely(recorder.cfg.sampling != SAMPLE_ALL))
+		record_weigh_free(s, bytes, sampled);
+	if (site_wants_lifetime(s)) {
+		uint64_t at = hot_now();
+
+		site_lifetime(s, at > since ? at - since : 0);
+	}
+	site_free(s, bytes);
+}
+
+static ALWAYS_INLINE uint32_t hot_new(struct thread_state *t, uintptr_t addr, uint64_t size,
+				      uint32_t stack, uint64_t flags, uint64_t time)
+{
+	uint32_t index = record_take(t);
+
+	if (unlikely(!index)) {
+		recorder_loss(LOSS_TABLE_FULL, 1);
+		return 0;
+	}
+	record_fill(&recorder.records[index], addr, size, stack, time, flags, t->thread);
+	return index;
+}
+
+static ALWAYS_INLINE void hot_end(struct thread_state *t, uint32_t index)
+{
+	struct session_record *r = &recorder.records[index];
+
+	record_clear(r);
+	if (likely(!(r->time_flags & REC_INHERITED)))
+		hot_count_free(t, (uint32_t)(r->size_stack & REC_STACK_MASK),
+			       r->size_stack >> REC_SIZE_SHIFT, r->time_flags >> REC_TIME_SHIFT,
+			       r->time_flags & REC_MEAN_MASK);
+	record_put(t, index);
+}
+
+/* The record in @slot if it is of the block at @addr; takes it out of the shadow. */
+static ALWAYS_INLINE uint32_t hot_take_from_shadow(uint32_t *slot, uintptr_t addr)
+{
+	uint32_t index = __atomic_load_n(slot, __ATOMIC_RELAXED);
+
+	if (!index)
+		return 0;
+	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+	if (likely(recorder.records[index].addr_thread >> REC_ADDR_SHIFT == addr))
+		return index;
+	/* Inherited from a parent whose other threads changed the record while it was copied. */
+	recorder_loss(LOSS_FORK_RACE, 1);
+	return 0;
+}
+
+static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size_t size,
+				    const struct frame_regs *from)
+{
+	uint32_t stack, index, stale, *slot;
+	uint64_t time;
+
+	if (unlikely(recorder.choosy) && !record_chosen(t, size))
+		return;
+	/* Early: the counter takes its time to read, and what follows doesn't depend on it. */
+	time = hot_now();
+	slot = live_slot_make(addr);
+	if (unlikely(!slot)) {
+		recorder_loss(addr >> ADDRESS_BITS ? LOSS_BAD_ADDRESS : LOSS_NO_MEMORY, 1);
+		return;
+	}
+	stack = hot_stack(t, from);
+	index = hot_new(t, addr, size, stack, recorder.mean_flags, time);
+	if (unlikely(!index))
+		return;
+	stale = __atomic_load_n(slot, __ATOMIC_RELAXED);
+	__atomic_store_n(slot, index, __ATOMIC_RELAXED);
+	if (unlikely(stale))
+		record_replace_stale(t, stale);
+	hot_count_alloc(t, stack, size, true);
+}
+
+static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_t size,
+				    const struct frame_regs *from, enum session_trace_op op)
+{
+	if (unlikely(recorder.cfg.trace))
+		trace_ring_add(op, (uintptr_t)p, size, 0);
+	hot_block(t, (uintptr_t)p, size, from);
+}
+
+static ALWAYS_INLINE void hot_free(struct thread_state *t, const void *p, enum session_trace_op op)
+{
+	uint32_t *slot = live_slot((uintptr_t)p);
+	uint32_t index = slot ? hot_take_from_shadow(slot, (uintptr_t)p) : 0;
+
+	if (unlikely(recorder.cfg.trace))
+		trace_ring_add(op, (uintptr_t)p, 0, 0);
+	if (likely(index))
+		hot_end(t, index);
+}
+
+#endif
