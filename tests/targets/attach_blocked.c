@@ -6,6 +6,7 @@
  * call ended: "KIND ok MS" or "KIND errno NAME". With registers: it keeps a
  * pattern in the vector and callee-saved registers and verifies it all the time.
  */
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
