@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* finish.c - merged sites to a report: sums, filters, order. */
+#include "report/baseline.h"
 #include "report/report_private.h"
 
 #include <errno.h>
@@ -53,6 +54,11 @@ static double slope(const struct report_point *p, size_t count)
 	}
 	spread = n * stt - st * st;
 	return count > 1 && spread > 0 ? (n * stb - st * sb) / spread : 0;
+}
+
+static bool is_known(const struct report *r, const struct report_site *site)
+{
+	return r->options.baseline && baseline_has(r->options.baseline, site->fingerprint);
 }
 
 static void add_growth(struct report_site *site)
@@ -145,6 +151,10 @@ int report_finish(struct report *r)
 		if (!report_wants_site(r, site, &suppressed)) {
 			if (suppressed)
 				figure_add(&r->summary.suppressed, &site->live);
+			continue;
+		}
+		if (is_known(r, site)) {
+			figure_add(&r->summary.known, &site->live);
 			continue;
 		}
 		add_growth(site);

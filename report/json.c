@@ -92,6 +92,7 @@ static void print_summary(struct json *j, const struct report *r)
 	print_figure(j, "inherited", &sum->inherited);
 	print_figure(j, "freed_unseen", &sum->freed_unseen);
 	print_figure(j, "suppressed", &sum->suppressed);
+	print_figure(j, "known", &sum->known);
 	print_figure(j, "hidden", &sum->hidden);
 	json_u64(j, "sites", sum->sites);
 	json_u64(j, "sites_live", sum->sites_live);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* leakreport.c - the command: prints one report over finished or growing sessions. */
 #define _GNU_SOURCE 1
-#include "common/options.h"
+#include "report/leakreport_options.h"
+
+#include "common/io.h"
 #include "common/version.h"
-#include "report/filter.h"
-#include "report/outputs.h"
+#include "report/baseline.h"
+#include "report/diff.h"
 #include "report/progress.h"
-#include "report/report.h"
-#include "report/text.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define PROGRAM "leakreport"
 
 /* Exit codes; see the man page. */
 enum {
@@ -26,278 +24,80 @@ enum {
 	EXIT_PARTIAL = 4,	/* a report, but some session was damaged or could not be read */
 };
 
-enum {
-	OPT_JSON = 256, OPT_TEXT, OPT_FOLDED, OPT_PPROF, OPT_MIN_SIZE, OPT_MAX_SIZE, OPT_PID, OPT_EXIT_REPORT, OPT_WIDE,
-	OPT_DOMAIN, OPT_MODULE, OPT_INCLUDE, OPT_EXCLUDE, OPT_SUPPRESSIONS, OPT_SYSROOT,
-	OPT_ERROR_EXITCODE, OPT_VERSION, OPT_HTML,
-};
-
-static const struct option_def defs[] = {
-	{ OPT_TEXT, "text", "FILE", "write the text report to FILE (- or nothing: standard "
-	  "output); the default when no format is asked for", OPTION_ARG_OPTIONAL |
-	  OPTION_NEXT_WORD },
-	{ OPT_JSON, "json", "FILE", "write JSON to FILE (- or nothing: standard output)",
-	  OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
-	{ OPT_HTML, "html", "FILE", "write one HTML page, which needs no network, to FILE", 0 },
-	{ OPT_FOLDED, "folded", "FILE", "write folded stacks to FILE, for flame graphs", 0 },
-	{ OPT_PPROF, "pprof", "FILE", "write a profile to FILE, for go tool pprof", 0 },
-	{ 'a', "show-allocs", NULL, "show the address and size of each block", 0 },
-	{ 'o', "older", "TIME", "only blocks at least this old: 500 (ms), 5s, 2m, 1h; the default "
-	  "is what the recording was set to", 0 },
-	{ 'z', "min-size", "BYTES", "only blocks of at least this size", 0 },
-	{ 'Z', "max-size", "BYTES", "only blocks of at most this size", 0 },
-	{ 'T', "top", "N", "only the N stacks that hold most (default 10 in text, else all; 0: all)",
-	  0 },
-	{ 'p', "pid", "PID", "only this process", 0 },
-	{ OPT_DOMAIN, "domain", "user|kernel", "only memory of processes, or of the kernel", 0 },
-	{ OPT_MODULE, "module", "NAME", "only stacks with a frame in this module", 0 },
-	{ OPT_INCLUDE, "include", "REGEX", "only stacks with a function, file or module that "
-	  "matches (several: one of them)", 0 },
-	{ OPT_EXCLUDE, "exclude", "REGEX", "no stacks with a function, file or module that matches",
-	  0 },
-	{ OPT_SUPPRESSIONS, "suppressions", "FILE", "leave out what FILE lists, in the syntax of "
-	  "LeakSanitizer (leak:pattern)", 0 },
-	{ 'C', "combined-only", NULL, "figures from the totals of each stack, without single "
-	  "blocks: no ages, no filters on blocks", 0 },
-	{ OPT_WIDE, "wide", NULL, "whole names and paths", 0 },
-	{ OPT_SYSROOT, "sysroot", "DIR", "look for modules in DIR, not in /", 0 },
-	{ OPT_ERROR_EXITCODE, "error-exitcode", "N", "exit with N when anything is outstanding", 0 },
-	{ OPT_EXIT_REPORT, "exit-report", NULL, NULL, 0 },
-	{ 'h', "help", NULL, "show this help", 0 },
-	{ OPT_VERSION, "version", NULL, "show the version", 0 },
-};
-
-static const char *const usage[] = { "[options] FILE...", NULL };
-
-static const struct option_table table = {
-	.program = PROGRAM, .usage = usage,
-	.intro = "Prints what is outstanding in sessions that libleak.so, memleak and kagent "
-		 "recorded, finished or still growing, as one report.",
-	.defs = defs, .count = sizeof(defs) / sizeof(*defs),
-	.outro = "Examples:\n"
-		 "  leakreport app.leak\n"
-		 "  leakreport -o 1m -T 5 worker.*.leak kernel.leak\n"
-		 "  leakreport app.leak --json report.json --text -\n",
-};
-
-struct command {
-	struct report_options report;
-	struct text_options text;
-	struct outputs outputs;
-	struct regex_list *include, *exclude;
-	struct suppressions *suppressions;
-	const char **files;
-	size_t file_count;
-	const char *sysroot;
-	uint64_t error_exitcode;
-	bool top_set, exit_report, help, version;
-};
-
-/* ---- options ---- */
-
-static int usage_error(const char *option, const char *arg, const char *why)
+static int fail(const char *what, int err)
 {
-	fprintf(stderr, PROGRAM ": --%s %s: %s\n", option, arg, why);
-	return -EINVAL;
+	fprintf(stderr, PROGRAM ": %s%s%s\n", what, *what ? ": " : "", session_strerror(err));
+	return EXIT_NOTHING;
 }
 
-/* "500" and "500ms", "5s", "2m", "1h" to nanoseconds. */
-static int parse_time(const char *arg, uint64_t *ns)
-{
-	static const struct { const char *unit; double ns; } units[] = {
-		{ "", 1e6 }, { "ms", 1e6 }, { "s", 1e9 }, { "m", 60e9 }, { "h", 3600e9 },
-		{ "d", 86400e9 },
-	};
-	char *end;
-	double value = strtod(arg, &end);
+/* ---- building ---- */
 
-	if (end == arg || !(value >= 0))
-		return -EINVAL;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (strcmp(end, units[i].unit))
-			continue;
-		value *= units[i].ns;
-		if (value >= 1.8e19)
-			return -ERANGE;
-		*ns = (uint64_t)value;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static int add_regex(struct regex_list **list, const char *option, const char *pattern)
-{
-	char *why = NULL;
-	int err;
-
-	if (!*list)
-		*list = regex_list_new();
-	err = *list ? regex_list_add(*list, pattern, &why) : -ENOMEM;
-	if (err == -EINVAL)
-		usage_error(option, pattern, why);
-	free(why);
-	return err;
-}
-
-static int load_suppressions(struct command *c, const char *path)
-{
-	unsigned int line;
-	int err;
-
-	if (c->suppressions)
-		return usage_error("suppressions", path, "given twice");
-	err = suppressions_load(path, &c->suppressions, &line);
-	if (err == -EINVAL)
-		fprintf(stderr, PROGRAM ": %s:%u: expected \"leak:pattern\" or a comment\n", path,
-			line);
-	else if (err)
-		fprintf(stderr, PROGRAM ": %s: %s\n", path, strerror(-err));
-	return err;
-}
-
-static int add_file(struct command *c, const char *path)
-{
-	const char **files = reallocarray(c->files, c->file_count + 1, sizeof(*files));
-
-	if (!files)
-		return -ENOMEM;
-	c->files = files;
-	files[c->file_count++] = path;
-	return 0;
-}
-
-/* "--json app.leak": the word behind the option is a session, not where to write. */
-static int add_output(struct command *c, enum output_format format, const char *arg)
-{
-	bool optional = format == OUTPUT_TEXT || format == OUTPUT_JSON;
-	bool session = optional && arg && strcmp(arg, "-") && outputs_is_session(arg);
-	const char *path = arg && !session ? arg : "-";
-	int err = outputs_add(&c->outputs, format, path);
-
-	if (err) {
-		fprintf(stderr, PROGRAM ": %s: %s\n", path, err == -EEXIST ?
-			"two formats for one output" : "too many outputs");
-		return -EINVAL;
-	}
-	return session ? add_file(c, arg) : 0;
-}
-
-static int set_domain(struct command *c, const char *arg)
-{
-	if (!strcmp(arg, "user"))
-		c->report.domain = DOMAIN_USER;
-	else if (!strcmp(arg, "kernel"))
-		c->report.domain = DOMAIN_KERNEL;
-	else
-		return usage_error("domain", arg, "expected user or kernel");
-	return 0;
-}
-
-static int set_number(const char *option, const char *arg, uint64_t max, uint64_t *value)
-{
-	return option_number(arg, 0, max, value) ? usage_error(option, arg, "no such number") : 0;
-}
-
-static int set_filter(struct command *c, int id, const char *arg)
-{
-	struct report_options *o = &c->report;
-	uint64_t n = 0;
-	int err = 0;
-
-	switch (id) {
-	case 'o':
-		o->older_set = true;
-		return parse_time(arg, &o->older_ns) ? usage_error("older", arg, "no time") : 0;
-	case 'z':
-	case OPT_MIN_SIZE:
-		return option_size(arg, &o->min_size) ? usage_error("min-size", arg, "no size") : 0;
-	case 'Z':
-	case OPT_MAX_SIZE:
-		return option_size(arg, &o->max_size) ? usage_error("max-size", arg, "no size") : 0;
-	case 'T':
-		err = set_number("top", arg, SIZE_MAX, &n);
-		o->top = (size_t)n;
-		c->top_set = true;
-		return err;
-	case 'p':
-		err = set_number("pid", arg, INT32_MAX, &n);
-		o->pid = (uint32_t)n;
-		return err;
-	case OPT_DOMAIN:
-		return set_domain(c, arg);
-	case OPT_MODULE:
-		o->module = arg;
-		return 0;
-	case OPT_INCLUDE:
-		return add_regex(&c->include, "include", arg);
-	case OPT_EXCLUDE:
-		return add_regex(&c->exclude, "exclude", arg);
-	default:
-		return load_suppressions(c, arg);
-	}
-}
-
-static int set_option(void *ctx, int id, const char *arg)
-{
-	struct command *c = ctx;
-
-	switch (id) {
-	case OPTION_WORD:
-		return add_file(c, arg);
-	case OPT_TEXT:
-		return add_output(c, OUTPUT_TEXT, arg);
-	case OPT_JSON:
-		return add_output(c, OUTPUT_JSON, arg);
-	case OPT_HTML:
-		return add_output(c, OUTPUT_HTML, arg);
-	case OPT_FOLDED:
-		return add_output(c, OUTPUT_FOLDED, arg);
-	case OPT_PPROF:
-		return add_output(c, OUTPUT_PPROF, arg);
-	case 'a':
-		c->text.show_allocs = c->report.blocks = true;
-		return 0;
-	case 'C':
-		c->report.combined = true;
-		return 0;
-	case OPT_WIDE:
-		c->text.wide = true;
-		return 0;
-	case OPT_SYSROOT:
-		c->sysroot = arg;
-		return 0;
-	case OPT_ERROR_EXITCODE:
-		return set_number("error-exitcode", arg, 255, &c->error_exitcode);
-	case OPT_EXIT_REPORT:
-		c->exit_report = true;
-		return 0;
-	case 'h':
-		c->help = true;
-		return 0;
-	case OPT_VERSION:
-		c->version = true;
-		return 0;
-	default:
-		return set_filter(c, id, arg);
-	}
-}
-
-/* ---- the run ---- */
-
-/* Says what could not be opened. How many could. */
-static size_t add_files(const struct command *c, struct report *r)
+/* How many of the files are sessions; says what is wrong with the others. */
+static size_t add_files(struct report *r, const char *const *files, size_t count)
 {
 	size_t added = 0;
 
-	for (size_t i = 0; i < c->file_count; i++) {
-		int err = report_add_file(r, c->files[i]);
+	for (size_t i = 0; i < count; i++) {
+		int err = report_add_file(r, files[i]);
 
 		if (err)
-			fprintf(stderr, PROGRAM ": %s: %s\n", c->files[i], session_strerror(err));
+			fail(files[i], err);
 		else
 			added++;
 	}
 	return added;
+}
+
+/* A report over the files, *added of which could be opened; NULL after having said why. */
+static struct report *build(const struct command *c, struct symbolizer *sym,
+			    const char *const *files, size_t count, size_t *added)
+{
+	struct progress progress = { 0 };
+	struct report_options options = c->report;
+	struct report *r;
+	int err = 0;
+
+	options.progress = progress_show;
+	options.progress_arg = &progress;
+	r = report_new(sym, &options);
+	*added = r ? add_files(r, files, count) : 0;
+	if (*added)
+		err = report_build(r);
+	progress_end(&progress);
+	if (!r || err)
+		fail("", r ? err : -ENOMEM);
+	if (*added && !err)
+		return r;
+	report_free(r);
+	return NULL;
+}
+
+/* ---- one report ---- */
+
+static int load_baseline(const struct command *c, struct baseline **b)
+{
+	unsigned int line;
+	int err = c->baseline && !c->update_baseline ? baseline_load(c->baseline, b, &line) : 0;
+
+	if (err == -EINVAL)
+		fprintf(stderr, PROGRAM ": %s:%u: no line of a baseline\n", c->baseline, line);
+	else if (err && err != -ENOENT)
+		fail(c->baseline, err);
+	return err == -ENOENT ? 0 : err;
+}
+
+static int save_baseline(const struct command *c, const struct report *r)
+{
+	struct io_output *out;
+	int err = io_output_open(c->baseline, &out);
+
+	if (!err) {
+		baseline_print(io_output_file(out), r);
+		err = io_output_commit(out);
+	}
+	if (err)
+		fail(c->baseline, err);
+	return err;
 }
 
 static int print_report(const struct command *c, const struct report *r)
@@ -308,47 +108,93 @@ static int print_report(const struct command *c, const struct report *r)
 	return fflush(stdout) ? -errno : 0;
 }
 
-static int exit_code(const struct command *c, const struct report *r, size_t added)
+static int exit_code(const struct command *c, const struct report *r, bool checked, bool partial)
 {
 	const struct report_summary *sum = report_summary(r);
 
 	if (c->error_exitcode && sum->all.count)
 		return (int)c->error_exitcode;
-	return added < c->file_count || sum->damaged ? EXIT_PARTIAL : EXIT_SUCCESS;
+	if (checked && sum->all.count)
+		return EXIT_FOUND;
+	return partial || sum->damaged ? EXIT_PARTIAL : EXIT_SUCCESS;
 }
 
-static int run(struct command *c)
+static int run_report(struct command *c, struct symbolizer *sym)
 {
-	struct progress progress = { 0 };
-	struct symbolizer *sym = symbolizer_new(c->sysroot);
-	struct report *r;
-	size_t added = 0;
-	int err = -ENOMEM, code = EXIT_NOTHING;
+	struct baseline *known = NULL;
+	struct report *r = NULL;
+	size_t added, top = c->report.top;
+	int err = load_baseline(c, &known), code = EXIT_NOTHING;
+	bool writes = c->baseline && !known;
 
-	c->report.progress = progress_show;
-	c->report.progress_arg = &progress;
-	c->report.include = c->include;
-	c->report.exclude = c->exclude;
-	c->report.suppressions = c->suppressions;
-	r = sym ? report_new(sym, &c->report) : NULL;
-	if (r)
-		added = add_files(c, r);
-	if (added) {
-		err = report_build(r);
-		progress_end(&progress);
+	if (!err) {
+		c->report.baseline = known;
+		c->report.top = writes ? 0 : top;	/* a baseline has all sites */
+		r = build(c, sym, c->files, c->file_count, &added);
 	}
-	if (err && (added || !r))
-		fprintf(stderr, PROGRAM ": %s\n", session_strerror(err));
-	if (!err && !print_report(c, r))
-		code = exit_code(c, r, added);
+	if (r && writes)
+		err = save_baseline(c, r);
+	if (r && !err && !print_report(c, r))
+		code = exit_code(c, r, known, added < c->file_count);
 	report_free(r);
-	symbolizer_free(sym);
+	baseline_free(known);
 	return code;
 }
 
+/* ---- two reports ---- */
+
+static int print_diff(const struct command *c, const struct diff *d)
+{
+	const struct output *o = &c->outputs.list[0];
+	struct io_output *out;
+	int err;
+
+	if (c->outputs.count > 1 || (o->format != OUTPUT_TEXT && o->format != OUTPUT_JSON)) {
+		fputs(PROGRAM ": diff writes text or JSON, one of them\n", stderr);
+		return -EINVAL;
+	}
+	err = outputs_is_session(o->path) ? -EEXIST : io_output_open(o->path, &out);
+	if (!err) {
+		if (o->format == OUTPUT_JSON)
+			diff_print_json(io_output_file(out), d);
+		else
+			diff_print_text(io_output_file(out), d, &c->text);
+		err = io_output_commit(out);
+	}
+	if (err)
+		fail(o->path, err);
+	return err;
+}
+
+static int run_diff(struct command *c, struct symbolizer *sym)
+{
+	struct report *before, *after = NULL;
+	struct diff *d = NULL;
+	size_t added;
+	int code = EXIT_NOTHING;
+
+	before = build(c, sym, c->files, 1, &added);
+	if (before)
+		after = build(c, sym, c->files + 1, 1, &added);
+	if (after)
+		d = diff_new(before, after);
+	if (d && !print_diff(c, d)) {
+		bool damaged = report_summary(before)->damaged || report_summary(after)->damaged;
+
+		code = c->fail_above_set && diff_growth(d) > (double)c->fail_above ? EXIT_FOUND :
+		       damaged ? EXIT_PARTIAL : EXIT_SUCCESS;
+	}
+	diff_free(d);
+	report_free(before);
+	report_free(after);
+	return code;
+}
+
+/* ---- the run ---- */
+
 static void set_defaults(struct command *c)
 {
-	bool text_only = true;
+	bool text_only = !c->diff;
 
 	if (!c->outputs.count)
 		outputs_add(&c->outputs, OUTPUT_TEXT, "-");
@@ -361,40 +207,37 @@ static void set_defaults(struct command *c)
 	c->text.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 }
 
-static int check_and_run(struct command *c)
+static int run(struct command *c)
 {
+	struct symbolizer *sym;
+	int code;
+
 	if (c->help) {
-		options_help(&table, stdout);
+		command_help();
 		return EXIT_SUCCESS;
 	}
 	if (c->version) {
 		puts(PROGRAM " " MEMLEAK_VERSION);
 		return EXIT_SUCCESS;
 	}
-	if (!c->file_count) {
-		fputs(PROGRAM ": which session? Try " PROGRAM " FILE..., or --help\n", stderr);
-		return EXIT_USAGE;
-	}
 	set_defaults(c);
-	return run(c);
+	sym = symbolizer_new(c->sysroot);
+	if (!sym)
+		return fail("", -ENOMEM);
+	code = c->diff ? run_diff(c, sym) : run_report(c, sym);
+	symbolizer_free(sym);
+	return code;
 }
 
 int main(int argc, char **argv)
 {
 	struct command c = { 0 };
-	int rest = argc, code = EXIT_USAGE;
+	int code = EXIT_USAGE;
 
-	/* A reader that goes away (head, less) shall end as any filter does, with an error from write. */
+	/* Files that are being written are dropped in order when a pipe breaks. */
 	signal(SIGPIPE, SIG_IGN);
-	if (!options_parse(&table, argc, argv, set_option, &c, &rest)) {
-		for (int i = rest; i < argc; i++)
-			if (add_file(&c, argv[i]))
-				return EXIT_NOTHING;
-		code = check_and_run(&c);
-	}
-	regex_list_free(c.include);
-	regex_list_free(c.exclude);
-	suppressions_free(c.suppressions);
-	free(c.files);
+	if (!command_parse(&c, argc, argv))
+		code = run(&c);
+	command_free(&c);
 	return code;
 }

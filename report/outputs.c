@@ -5,6 +5,7 @@
 #include "common/io.h"
 #include "common/session_format.h"
 #include "report/html.h"
+#include "report/ci_formats.h"
 #include "report/folded.h"
 #include "report/json.h"
 #include "report/pprof.h"
@@ -49,6 +50,20 @@ static int write_pprof(FILE *f, const struct report *r, const struct text_option
 	return pprof_write(f, r);
 }
 
+static int write_junit(FILE *f, const struct report *r, const struct text_options *text)
+{
+	(void)text;
+	junit_print(f, r);
+	return 0;
+}
+
+static int write_sarif(FILE *f, const struct report *r, const struct text_options *text)
+{
+	(void)text;
+	sarif_print(f, r);
+	return 0;
+}
+
 typedef int write_fn(FILE *f, const struct report *r, const struct text_options *text);
 
 static write_fn *const writers[OUTPUT_FORMATS] = {
@@ -56,6 +71,8 @@ static write_fn *const writers[OUTPUT_FORMATS] = {
 	[OUTPUT_JSON] = write_json,
 	[OUTPUT_FOLDED] = write_folded,
 	[OUTPUT_PPROF] = write_pprof,
+	[OUTPUT_JUNIT] = write_junit,
+	[OUTPUT_SARIF] = write_sarif,
 	[OUTPUT_HTML] = write_html,
 };
 
@@ -127,7 +144,11 @@ int outputs_write(const struct outputs *o, const struct report *r, const struct 
 		/* Colours are for the terminal, not for files. */
 		t.colour = text->colour && !strcmp(o->list[i].path, "-");
 		err = write_one(&o->list[i], r, &t);
+		/* A reader that has seen enough (head, less) is no failure to talk about. */
 		if (!err)
+			continue;
+		first = first ? first : err;
+		if (err == -EPIPE)
 			continue;
 		fprintf(stderr, "%s: cannot write %s: %s\n", program, o->list[i].path,
 			cause(err));

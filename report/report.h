@@ -26,6 +26,7 @@
 struct report;
 struct regex_list;
 struct suppressions;
+struct baseline;
 
 enum report_domain { DOMAIN_ANY = 0, DOMAIN_USER = 1, DOMAIN_KERNEL = 2 };
 
@@ -43,6 +44,7 @@ struct report_options {
 	const char *module;	/* only sites with a frame in this module; NULL: all */
 	const struct regex_list *include, *exclude;	/* matched with functions, modules, files */
 	struct suppressions *suppressions;	/* counts what they match */
+	const struct baseline *baseline;	/* sites in it are known: counted apart */
 	size_t top;		/* sites kept after ranking; 0: all */
 	bool blocks;		/* keep the addresses of blocks, for --show-allocs */
 	bool combined;		/* figures from totals per stack instead of single blocks: no ages, no
@@ -170,6 +172,7 @@ struct report_summary {
 	struct figure inherited;
 	struct figure freed_unseen;	/* kernel: phantoms, not in live */
 	struct figure suppressed;
+	struct figure known;	/* in sites of the baseline */
 	struct figure hidden;	/* in sites beyond options.top */
 	size_t sites, sites_live;	/* with anything recorded; with anything outstanding, before top */
 	size_t stacks;		/* distinct stacks before they were merged to sites */

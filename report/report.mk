@@ -9,7 +9,8 @@ report-srcs += report/text.c report/text_losses.c
 report-ldlibs += -ldw -lelf -liberty -lz -lm
 report-srcs += report/json_writer.c report/json.c report/outputs.c report/progress.c
 report-srcs += report/folded.c report/protobuf.c report/pprof.c
-leakreport-srcs += report/leakreport.c
+report-srcs += report/diff.c report/baseline.c report/junit.c report/sarif.c
+leakreport-srcs += report/leakreport.c report/leakreport_options.c
 
 test-sessions := tests/support/sample.c tests/support/exercise.c
 unit-hostile_session-srcs := $(test-sessions)

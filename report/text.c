@@ -310,12 +310,13 @@ static void print_processes(FILE *f, const struct report *r, const struct text_o
 	free(list);
 }
 
-static void print_suppressed(FILE *f, const struct report_summary *sum)
+static void print_extra(FILE *f, const char *what, const struct figure *figure, const char *of)
 {
-	if (!sum->suppressed.count)
+	if (!figure->count)
 		return;
-	fputs("Suppressed: ", f);
-	print_amount(f, &sum->suppressed, "allocations\n");
+	fputs(what, f);
+	print_amount(f, figure, of);
+	putc('\n', f);
 }
 
 void text_print_totals(FILE *f, const struct report *r, const struct text_options *o)
@@ -332,13 +333,8 @@ void text_print_totals(FILE *f, const struct report *r, const struct text_option
 		print_kinds(f, sum->live, NULL);
 	}
 	putc('\n', f);
-	if (sum->hidden.count) {
-		fputs("Not shown here: ", f);
-		print_amount(f, &sum->hidden, "allocations at further stacks\n");
-	}
-	if (sum->freed_unseen.count) {
-		fputs("Freed without an event, not counted: ", f);
-		print_amount(f, &sum->freed_unseen, "objects\n");
-	}
-	print_suppressed(f, sum);
+	print_extra(f, "Not shown here: ", &sum->hidden, "allocations at further stacks");
+	print_extra(f, "Freed without an event, not counted: ", &sum->freed_unseen, "objects");
+	print_extra(f, "In the baseline, not counted: ", &sum->known, "allocations");
+	print_extra(f, "Suppressed, not counted: ", &sum->suppressed, "allocations");
 }

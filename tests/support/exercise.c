@@ -3,7 +3,12 @@
 #include "tests/support/exercise.h"
 
 #include "report/html_data.h"
+#include "report/baseline.h"
+#include "report/ci_formats.h"
+#include "report/diff.h"
+#include "report/folded.h"
 #include "report/json.h"
+#include "report/pprof.h"
 #include "report/report.h"
 #include "report/text.h"
 
