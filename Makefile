@@ -58,6 +58,8 @@ bench-targets :=
 fuzz-targets :=
 vm-targets :=
 dist-files :=
+# names of variables that hold rules which need all of the above
+late-rules :=
 
 -include $(wildcard common/*.mk preload/*.mk report/*.mk kagent/*.mk)
 -include tests/tests.mk
@@ -198,7 +200,7 @@ fuzz: setup-check
 bench: setup-bench
 	$(sub-make) all $(bench-targets)
 
-$(eval $(tests-rules))
+$(foreach r,tests-rules $(late-rules),$(eval $($(r))))
 
 version := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0)
 dist: $(dist-files)

@@ -35,10 +35,11 @@ static ALWAYS_INLINE uint64_t hot_now(void)
 
 static ALWAYS_INLINE uint32_t hot_stack(struct thread_state *t, const struct frame_regs *from)
 {
-	if (likely(t->last_stack && t->flushes == recorder_gate.gate.flushes &&
-		   stack_unchanged(&t->cache, from, (int)recorder.depth)))
-		return t->last_stack;
-	return record_stack_changed(t, from);
+	if (unlikely(!t->last_stack || t->flushes != recorder_gate.gate.flushes ||
+		     !stack_unchanged(&t->cache, from, (int)recorder.depth)))
+		record_stack_changed(t, from);
+	stack_check(t->last_stack, from);
+	return t->last_stack;
 }
 
 static ALWAYS_INLINE void hot_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes,
