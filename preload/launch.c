@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -33,6 +34,7 @@ struct launch {
 	/* as they were before begin() */
 	sigset_t mask;
 	struct sigaction child_action;
+	struct rlimit descriptors;
 };
 
 static int catch_signals(struct launch *l)
@@ -57,6 +59,17 @@ static void restore_signals(const struct launch *l)
 {
 	sigaction(SIGCHLD, &l->child_action, NULL);
 	sigprocmask(SIG_SETMASK, &l->mask, NULL);
+}
+
+/* Each process that is followed costs a descriptor, and there may be thousands. */
+static void raise_descriptor_limit(struct launch *l)
+{
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &l->descriptors);
+	limit = l->descriptors;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* setenv(name, first + separator + second), where either may be missing. */
@@ -84,6 +97,7 @@ static int become_program(const struct launch *l, const char *library, const cha
 	if (rc)
 		return rc;
 	restore_signals(l);
+	setrlimit(RLIMIT_NOFILE, &l->descriptors);
 	execvp(l->path, l->argv);
 	return -errno;
 }
@@ -168,6 +182,7 @@ static int launch_begin(struct target *target, const char *recording)
 	rc = catch_signals(l);
 	if (rc)
 		return complain("signalfd", strerror(-rc));
+	raise_descriptor_limit(l);
 	rc = start_program(l, library, recording);
 	if (rc) {
 		close(l->target.fd);
