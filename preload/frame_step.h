@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * frame_step.h - one step outward from a frame. The architecture lives behind
- * this: frame_step_x86_64.c steps with recipes and, where none fits, with the
+ * this: frame_step_x86_64.[ch] step with recipes and, where none fits, with the
  * whole row of call frame information; frame_step_generic.c uses libunwind.
  */
 #ifndef PRELOAD_FRAME_STEP_H
@@ -44,7 +44,11 @@ void frame_step_flush(void);
 /* A walk starts in a frame whose stack pointer is @sp. */
 void frame_walk_begin(struct frame_walk *w, struct frame_cache *c, uintptr_t sp);
 
+#if defined(__x86_64__)
+#include "frame_step_x86_64.h"
+#else
 /* Notes the frame @r in @kept and moves @r to its caller. */
 enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct kept_frame *kept);
+#endif
 
 #endif

@@ -50,7 +50,7 @@ static bool seek(struct frame_walk *w, const struct frame_regs *r)
 	}
 	for (int guard = 0; guard < FRAMES_KEPT * 2; guard++) {
 		read_regs(&w->cursor.unw, &at);
-		if (at.sp == r->sp && at.ip == r->ip)
+		if (at.sp == r->sp && at.ip == (r->ip & ~FRAME_EXACT))
 			return true;
 		/* A signal handler on its own stack calls from anywhere, so addresses don't order frames. */
 		if (unw_step(&w->cursor.unw) <= 0)
@@ -63,8 +63,8 @@ enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct k
 {
 	bool interrupted;
 
-	*kept = (struct kept_frame){ .ip = r->ip, .sp = r->sp, .bp = r->bp, .exact = r->exact,
-				     .uses_bp = 1, .barrier = 1 };
+	*kept = (struct kept_frame){ .ip = r->ip, .sp = r->sp, .bp = r->bp,
+				     .slot = KEPT_USES_BP | KEPT_BARRIER };
 	if (!w->slow_started)
 		unw_getcontext(&w->cursor.context);
 	if (!seek(w, r))
@@ -73,6 +73,9 @@ enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct k
 	if (unw_step(&w->cursor.unw) <= 0)
 		return STEP_LOST;
 	read_regs(&w->cursor.unw, r);
-	r->exact = interrupted;
-	return r->ip ? STEP_OK : STEP_END;
+	if (!r->ip)
+		return STEP_END;
+	if (interrupted)
+		r->ip |= FRAME_EXACT;
+	return STEP_OK;
 }

@@ -64,13 +64,10 @@ static bool pages_readable(uintptr_t from, uintptr_t to)
 	return true;
 }
 
-/* May [.., end) of the current stack be read? */
-static ALWAYS_INLINE bool readable(struct frame_cache *c, uintptr_t end)
+bool frame_extend_range(struct frame_cache *c, uintptr_t end)
 {
 	struct stack_range *r = &c->range[0];
 
-	if (likely(end <= r->hi))
-		return true;
 	if (end - r->hi > FRAME_MAX || !pages_readable(r->hi, end))
 		return false;
 	r->hi = (end + PAGE - 1) & ~(PAGE - 1);
@@ -85,19 +82,19 @@ void frame_walk_begin(struct frame_walk *w, struct frame_cache *c, uintptr_t sp)
 		select_range(c, sp);
 }
 
-static ALWAYS_INLINE bool locate_cfa(struct frame_walk *w, recipe_t rec, const struct frame_regs *r,
+static bool locate_cfa(struct frame_walk *w, recipe_t rec, const struct frame_regs *r,
 				     uintptr_t *cfa)
 {
 	uintptr_t a = (recipe_base(rec) ? r->bp : r->sp) + (uintptr_t)recipe_cfa_off(rec);
 
-	if (unlikely(recipe_base(rec) == 2)) {
-		if (a < r->sp || (a & 7) || !readable(w->cache, a + 8))
+	if (recipe_base(rec) == CFI_BP_DEREF) {
+		if (a < r->sp || (a & 7) || !frame_readable(w->cache, a + 8))
 			return false;
 		a = *(const uintptr_t *)a;
 	}
 	*cfa = a;
 	/* Strictly outward, so that every walk ends. */
-	return a > r->sp && a - r->sp < FRAME_MAX && !(a & 7) && readable(w->cache, a);
+	return a > r->sp && a - r->sp < FRAME_MAX && !(a & 7) && frame_readable(w->cache, a);
 }
 
 /* A word of the program's memory, if it can be read at all. */
@@ -145,7 +142,7 @@ static bool seek(struct frame_walk *w, const struct frame_regs *r)
 	struct cfi_regs *c = &w->cursor.regs;
 
 	for (int guard = 0; guard < 2 * FRAMES_KEPT; guard++) {
-		if (c->reg[CFI_REG_SP] == r->sp && c->reg[CFI_REG_RA] == r->ip)
+		if (c->reg[CFI_REG_SP] == r->sp && c->reg[CFI_REG_RA] == (r->ip & ~FRAME_EXACT))
 			return true;
 		if (cfi_step(c, read_word, w) != CFI_STEP)
 			return false;
@@ -154,7 +151,7 @@ static bool seek(struct frame_walk *w, const struct frame_regs *r)
 }
 
 /* With all of the call frame information: signal frames, expressions, any CFA register. */
-static COLD enum step_result step_with_row(struct frame_walk *w, struct frame_regs *r)
+static enum step_result step_with_row(struct frame_walk *w, struct frame_regs *r)
 {
 	struct cfi_regs *c = &w->cursor.regs;
 	enum cfi_kind kind;
@@ -171,18 +168,23 @@ static COLD enum step_result step_with_row(struct frame_walk *w, struct frame_re
 	r->ip = c->reg[CFI_REG_RA];
 	r->sp = c->reg[CFI_REG_SP];
 	r->bp = c->known >> CFI_REG_BP & 1 ? c->reg[CFI_REG_BP] : 0;
-	r->exact = c->exact;
+	if (!r->ip)
+		return STEP_END;
+	if ((r->sp & 7) || r->ip & FRAME_EXACT)
+		return STEP_LOST;
+	if (c->exact)
+		r->ip |= FRAME_EXACT;
 	/* A signal handler on its own stack: go on where the signal came in. */
 	if (r->sp < w->cache->range[0].lo || r->sp >= w->cache->range[0].hi)
 		select_range(w->cache, r->sp);
-	return r->ip ? STEP_OK : STEP_END;
+	return STEP_OK;
 }
 
 /*
  * Code without call frame information (just-in-time compiled, mostly) is taken to
  * keep a frame pointer: a guess, marked as one. Verified like any other frame.
  */
-static COLD enum step_result step_by_frame_pointer(struct frame_walk *w, struct frame_regs *r,
+static enum step_result step_by_frame_pointer(struct frame_walk *w, struct frame_regs *r,
 						   struct kept_frame *kept)
 {
 	uintptr_t bp = r->bp;
@@ -190,59 +192,54 @@ static COLD enum step_result step_by_frame_pointer(struct frame_walk *w, struct 
 	/* System V ABI AMD64, 3.4.1: a zero marks the outermost frame */
 	if (!bp)
 		return STEP_END;
-	if (bp < r->sp || bp - r->sp > FRAME_MAX || (bp & 7) || !readable(w->cache, bp + 16))
+	if (bp < r->sp || bp - r->sp > FRAME_MAX || (bp & 7) || !frame_readable(w->cache, bp + 16))
 		return STEP_LOST;
-	kept->bp_slot = bp;
-	kept->uses_bp = 1;
-	kept->guessed = 1;
-	kept->barrier = 0;
+	kept->slot = bp | KEPT_USES_BP | KEPT_GUESSED;
 	r->bp = *(const uintptr_t *)bp;
 	r->ip = stack_return_slot(bp + 16);
 	r->sp = bp + 16;
 	return r->ip ? STEP_OK : STEP_END;
 }
 
-/* Everything that has no recipe. */
-static COLD enum step_result step_otherwise(struct frame_walk *w, unsigned int kind,
-					    struct frame_regs *r, struct kept_frame *kept)
+/* CFA = rbp + n, or a realigned stack: what recipes can say beyond the simple form. */
+static enum step_result step_with_recipe(struct frame_walk *w, recipe_t rec, struct frame_regs *r,
+					 struct kept_frame *kept)
 {
-	*kept = (struct kept_frame){ .ip = r->ip, .sp = r->sp, .bp = r->bp, .exact = r->exact };
-	if (kind == RECIPE_END)
-		return STEP_END;
-	if (kind == RECIPE_NONE && !r->exact)
-		return step_by_frame_pointer(w, r, kept);
-	kept->uses_bp = 1;
-	kept->barrier = 1;
-	return step_with_row(w, r);
-}
-
-enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct kept_frame *kept)
-{
-	recipe_t rec = recipe_for(r->ip);
 	uintptr_t cfa, slot = 0;
 
-	if (unlikely(recipe_kind(rec) != RECIPE_STEP))
-		return step_otherwise(w, recipe_kind(rec), r, kept);
-	/* A recipe is of a return address; an interrupted instruction has another row. */
-	if (unlikely(r->exact || !locate_cfa(w, rec, r, &cfa)))
-		return step_otherwise(w, RECIPE_COMPLEX, r, kept);
-	if (unlikely(recipe_bp_at_bp(rec)))
+	if (!locate_cfa(w, rec, r, &cfa))
+		return STEP_LOST;
+	if (recipe_bp_at_bp(rec))
 		slot = r->bp;
 	else if (recipe_bp_below(rec))
 		slot = cfa - recipe_bp_below(rec);
-	if (slot && unlikely(slot < r->sp || slot > cfa - 8 || (slot & 7)))
-		return step_otherwise(w, RECIPE_COMPLEX, r, kept);
-	kept->ip = r->ip;
-	kept->sp = r->sp;
-	kept->bp = r->bp;
-	kept->bp_slot = slot;
-	kept->exact = 0;
-	kept->uses_bp = recipe_base(rec) != 0 || recipe_bp_at_bp(rec);
-	kept->barrier = 0;
-	kept->guessed = 0;
+	if (slot && (slot < r->sp || slot > cfa - 8 || (slot & 7)))
+		return STEP_LOST;
+	kept->slot = slot | (recipe_base(rec) || recipe_bp_at_bp(rec) ? KEPT_USES_BP : 0);
 	if (slot)
 		r->bp = *(const uintptr_t *)slot;
 	r->ip = stack_return_slot(cfa);
 	r->sp = cfa;
 	return r->ip ? STEP_OK : STEP_END;
+}
+
+enum step_result frame_step_otherwise(struct frame_walk *w, recipe_t rec, struct frame_regs *r,
+				      struct kept_frame *kept)
+{
+	*kept = (struct kept_frame){ .ip = r->ip, .sp = r->sp, .bp = r->bp };
+	/* A recipe is of a return address; an interrupted instruction has another row. */
+	if (!(r->ip & FRAME_EXACT)) {
+		if (recipe_kind(rec) == RECIPE_END)
+			return STEP_END;
+		if (recipe_kind(rec) == RECIPE_NONE)
+			return step_by_frame_pointer(w, r, kept);
+		if (recipe_kind(rec) == RECIPE_STEP) {
+			enum step_result res = step_with_recipe(w, rec, r, kept);
+
+			if (res != STEP_LOST)
+				return res;
+		}
+	}
+	kept->slot = KEPT_USES_BP | KEPT_BARRIER;
+	return step_with_row(w, r);
 }

@@ -29,10 +29,7 @@ void recipes_flush(void)
 	sys_madvise(recipe_table, TABLE_BYTES, MADV_DONTNEED);
 }
 
-static recipe_t pack_kind(enum recipe_kind kind)
-{
-	return (recipe_t)kind << 29;
-}
+static_assert(CFI_SP == 0, "recipe_is_simple");
 
 static recipe_t pack(const struct cfi_rule *rule)
 {
@@ -40,14 +37,16 @@ static recipe_t pack(const struct cfi_rule *rule)
 	int32_t below = -rule->bp_off / 8;
 
 	if (rule->kind == CFI_END)
-		return pack_kind(RECIPE_END);
+		return RECIPE_END;
 	if (rule->kind == CFI_NONE)
-		return pack_kind(RECIPE_NONE) | 1;
+		return RECIPE_NONE | 1u << 5;
 	if (rule->kind != CFI_STEP || rule->cfa_off % 8 || rule->bp_off % 8 || cfa < -0x4000 ||
 	    cfa > 0x3fff || below > 0x7ff)
-		return pack_kind(RECIPE_COMPLEX);
-	return pack_kind(RECIPE_STEP) | (recipe_t)rule->base << 27 | (recipe_t)rule->bp_at_bp << 26 |
-	       ((recipe_t)cfa & 0x7fff) << 11 | (recipe_t)below;
+		return RECIPE_COMPLEX;
+	if (rule->base == CFI_SP && (cfa <= 0 || below > cfa || rule->bp_at_bp))
+		return RECIPE_COMPLEX;
+	return RECIPE_STEP | (recipe_t)rule->base << 2 | (recipe_t)rule->bp_at_bp << 4 |
+	       (recipe_t)below << 5 | ((recipe_t)cfa & 0x7fff) << 16;
 }
 
 static void remember(uint64_t key, recipe_t r)

@@ -12,14 +12,21 @@
 #ifndef PRELOAD_RECIPES_H
 #define PRELOAD_RECIPES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "compiler.h"
 
-/* 31 bits: kind 2 | base 2 | bp_at_bp 1 | cfa_off / 8 signed 15 | -bp_off / 8 11 */
+/*
+ * 31 bits, the lowest first: kind 2, base 2, bp_at_bp 1, -bp_off / 8 11,
+ * cfa_off / 8 signed 15. RECIPE_NONE (no information about this address) has
+ * another bit set, for a word must not be empty.
+ *
+ * With base CFI_SP, cfa_off is positive and the saved bp lies between sp and the
+ * CFA: nothing is left to check per step but that the CFA can be read.
+ */
 typedef uint32_t recipe_t;
 
-/* RECIPE_NONE: no information about this address (its word is not empty all the same) */
 enum recipe_kind { RECIPE_NONE = 0, RECIPE_STEP = 1, RECIPE_END = 2, RECIPE_COMPLEX = 3 };
 
 #define RECIPE_WAYS	8
@@ -62,28 +69,34 @@ static ALWAYS_INLINE recipe_t recipe_for(uintptr_t ip)
 
 static ALWAYS_INLINE unsigned int recipe_kind(recipe_t r)
 {
-	return r >> 29;
+	return r & 3;
+}
+
+/* The step that nearly every frame of optimized code needs: CFA = rsp + n. */
+static ALWAYS_INLINE bool recipe_is_simple(recipe_t r)
+{
+	return (r & 0x1f) == RECIPE_STEP;
 }
 
 static ALWAYS_INLINE unsigned int recipe_base(recipe_t r)
 {
-	return (r >> 27) & 3;
+	return (r >> 2) & 3;
 }
 
 static ALWAYS_INLINE unsigned int recipe_bp_at_bp(recipe_t r)
 {
-	return (r >> 26) & 1;
+	return (r >> 4) & 1;
 }
 
-static ALWAYS_INLINE int64_t recipe_cfa_off(recipe_t r)
+static ALWAYS_INLINE intptr_t recipe_cfa_off(recipe_t r)
 {
-	return ((int64_t)((uint64_t)r << 38) >> 49) * 8;
+	return (intptr_t)((int32_t)(r << 1) >> 17) * 8;
 }
 
 /* How far below the CFA the caller's rbp is saved; 0: it is unchanged. */
-static ALWAYS_INLINE uint64_t recipe_bp_below(recipe_t r)
+static ALWAYS_INLINE uintptr_t recipe_bp_below(recipe_t r)
 {
-	return (uint64_t)(r & 0x7ff) * 8;
+	return (uintptr_t)((r >> 5) & 0x7ff) * 8;
 }
 
 #endif

@@ -48,12 +48,13 @@ void stack_cache_reset(struct frame_cache *c)
 /* The innermost barrier at or outside of index @i, or 0. */
 static int barrier_below(const struct frame_cache *c, int i)
 {
-	while (i > 0 && !c->frame[i].barrier)
+	while (i > 0 && !(c->frame[i].slot & KEPT_BARRIER))
 		i--;
 	return i;
 }
 
-static int verify(const struct frame_cache *c, int i, int last)
+/* The outermost index, from @i to @last at most, up to which the kept frames hold. */
+static ALWAYS_INLINE int verify(const struct frame_cache *c, int i, int last)
 {
 	if (last < 0)
 		last = 0;
@@ -63,11 +64,11 @@ static int verify(const struct frame_cache *c, int i, int last)
 		if (stop > last)
 			last = stop;
 	}
-	return i > last ? stack_verify(c, i, last) : i;
+	return i > last ? (int)(stack_verify(&c->frame[i], &c->frame[last]) - c->frame) : i;
 }
 
 /* Frames inside of index @to move to the scratch list: the part outside it has to be walked again. */
-static int reuse_inner(struct frame_cache *c, int from, int to, int fresh)
+static ALWAYS_INLINE int reuse_inner(struct frame_cache *c, int from, int to, int fresh)
 {
 	for (int i = from; i > to && fresh < FRAMES_KEPT; i--)
 		c->fresh[fresh++] = c->frame[i];
@@ -76,30 +77,11 @@ static int reuse_inner(struct frame_cache *c, int from, int to, int fresh)
 
 static void drop_outermost(struct frame_cache *c, int n)
 {
-	c->base_hash = c->frame[n - 1].hash;
+	c->base_hash = c->hash[n - 1];
 	c->open = true;
 	c->count -= n;
 	memmove(c->frame, c->frame + n, (size_t)c->count * sizeof(c->frame[0]));
-}
-
-static void keep(struct frame_cache *c, const struct kept_frame *new)
-{
-	struct kept_frame *f = &c->frame[c->count];
-	const struct kept_frame *outer = c->count ? f - 1 : NULL;
-	uint64_t word = new->ip | (new->exact ? STACK_EXACT_BIT : 0);
-
-	*f = *new;
-	f->hash = (outer ? outer->hash : c->base_hash) * HASH_BASE + mix(word);
-	/* bp reaches further out unless this frame's rule restores it */
-	if (outer && outer->uses_bp) {
-		if (!f->bp_slot)
-			f->uses_bp = 1;
-	} else {
-		f->bp_slot = 0;
-	}
-	c->barriers += f->barrier;
-	c->guesses += f->guessed;
-	c->count++;
+	memmove(c->hash, c->hash + n, (size_t)c->count * sizeof(c->hash[0]));
 }
 
 /* Frames [from, to) go: keeps the counts of odd ones right. */
@@ -108,36 +90,72 @@ static void forget_marks(struct frame_cache *c, int from, int to)
 	if (likely(!c->barriers && !c->guesses))
 		return;
 	for (int i = from; i < to; i++) {
-		c->barriers -= c->frame[i].barrier;
-		c->guesses -= c->frame[i].guessed;
+		c->barriers -= !!(c->frame[i].slot & KEPT_BARRIER);
+		c->guesses -= !!(c->frame[i].slot & KEPT_GUESSED);
+	}
+}
+
+static COLD void make_room(struct frame_cache *c, int fresh)
+{
+	int excess = c->count + fresh - FRAMES_KEPT + FRAMES_KEPT / 4;
+
+	if (excess >= c->count) {
+		stack_cache_reset(c);
+		c->open = true;
+	} else {
+		forget_marks(c, 0, excess);
+		drop_outermost(c, excess);
+	}
+}
+
+/*
+ * Appends the scratch list to the kept frames. Outermost first, so that each
+ * frame knows whether its callers' rules need the bp that passes through it.
+ */
+static ALWAYS_INLINE void append_fresh(struct frame_cache *c, int fresh)
+{
+	uint64_t hash = c->count ? c->hash[c->count - 1] : c->base_hash;
+	bool bp_needed = c->count && (c->frame[c->count - 1].slot & KEPT_USES_BP);
+	struct kept_frame *to = &c->frame[c->count];
+	uint64_t *hashes = &c->hash[c->count];
+	uintptr_t odd = 0;
+
+	c->count += fresh;
+	for (const struct kept_frame *f = &c->fresh[fresh - 1]; f >= c->fresh; f--, to++) {
+		*to = *f;
+		odd |= f->slot;
+		if (!bp_needed)
+			to->slot &= KEPT_FLAGS;
+		else if (!(f->slot & ~KEPT_FLAGS))
+			to->slot |= KEPT_USES_BP;
+		bp_needed = to->slot & KEPT_USES_BP;
+		hash = hash * HASH_BASE + mix(f->ip);
+		*hashes++ = hash;
+	}
+	if (likely(!(odd & (KEPT_BARRIER | KEPT_GUESSED))))
+		return;
+	for (int i = 0; i < fresh; i++) {
+		c->barriers += !!(c->fresh[i].slot & KEPT_BARRIER);
+		c->guesses += !!(c->fresh[i].slot & KEPT_GUESSED);
 	}
 }
 
 /* The kept stack becomes: its frames 0..@kept-1, then the scratch list. */
-static void splice(struct frame_cache *c, int kept, int fresh)
+static ALWAYS_INLINE void splice(struct frame_cache *c, int kept, int fresh)
 {
 	if (kept == 0)
 		c->base_hash = 0;
 	forget_marks(c, kept, c->count);
 	c->count = kept;
-	if (unlikely(kept + fresh > FRAMES_KEPT)) {
-		int excess = kept + fresh - FRAMES_KEPT + FRAMES_KEPT / 4;
-
-		if (excess >= kept) {
-			stack_cache_reset(c);
-			c->open = true;
-		} else {
-			forget_marks(c, 0, excess);
-			drop_outermost(c, excess);
-		}
-	}
-	for (int i = fresh - 1; i >= 0; i--)
-		keep(c, &c->fresh[i]);
+	if (unlikely(kept + fresh > FRAMES_KEPT))
+		make_room(c, fresh);
+	append_fresh(c, fresh);
 }
 
-/* Walks from @cur, with @fresh frames inside of it in the scratch list already. */
-static void walk(struct frame_cache *c, struct frame_regs cur, int i, int fresh, int depth)
+/* Walks from @cur; what is as it was is taken over, the rest stepped. */
+static ALWAYS_INLINE void walk(struct frame_cache *c, struct frame_regs cur, int depth)
 {
+	int i = c->count - 1, fresh = 0;
 	struct frame_walk w;
 
 	frame_walk_begin(&w, c, cur.sp);
@@ -149,25 +167,25 @@ static void walk(struct frame_cache *c, struct frame_regs cur, int i, int fresh,
 		if (i >= 0 && stack_same_frame(&c->frame[i], &cur)) {
 			int last = i - (depth - fresh) + 1;
 			int good = verify(c, i, last);
+			const struct kept_frame *f = &c->frame[good];
 
 			if (good <= last || (good == 0 && !c->open))
 				break;
 			fresh = reuse_inner(c, i, good, fresh);
-			cur = (struct frame_regs){ c->frame[good].ip, c->frame[good].sp,
-						   c->frame[good].bp, c->frame[good].exact };
+			cur = (struct frame_regs){ f->ip, f->sp, f->bp };
 			i = good - 1;
 			if (fresh == FRAMES_KEPT)
 				break;
 		}
 		res = frame_step(&w, &cur, &c->fresh[fresh++]);
-		if (res != STEP_OK) {
+		if (unlikely(res != STEP_OK)) {
 			i = -1;
 			c->open = false;
 			c->partial = res == STEP_LOST;
 			break;
 		}
 	}
-	if (fresh >= FRAMES_KEPT) {
+	if (unlikely(fresh >= FRAMES_KEPT)) {
 		i = -1;
 		c->open = true;
 		c->partial = false;
@@ -175,21 +193,21 @@ static void walk(struct frame_cache *c, struct frame_regs cur, int i, int fresh,
 	splice(c, i + 1, fresh);
 }
 
-static void describe(const struct frame_cache *c, int depth, struct stack_view *view)
+static ALWAYS_INLINE void describe(const struct frame_cache *c, int depth, struct stack_view *view)
 {
 	int n = c->count;
 
 	view->flags = 0;
 	if (n <= depth && !c->open) {
-		view->hash = n ? c->frame[n - 1].hash : 0;
+		view->hash = n ? c->hash[n - 1] : 0;
 		view->depth = (uint32_t)n;
 		view->flags = c->partial ? STACK_PARTIAL : 0;
 	} else {
-		uint64_t outer = n > depth ? c->frame[n - 1 - depth].hash : c->base_hash;
+		uint64_t outer = n > depth ? c->hash[n - 1 - depth] : c->base_hash;
 
 		if (depth > n)
 			depth = n;
-		view->hash = c->frame[n - 1].hash - outer * power[depth];
+		view->hash = c->hash[n - 1] - outer * power[depth];
 		view->depth = (uint32_t)depth;
 		view->flags = STACK_CUT;
 	}
@@ -201,16 +219,14 @@ static void describe(const struct frame_cache *c, int depth, struct stack_view *
 void stack_capture(struct frame_cache *c, const struct frame_regs *top, unsigned int depth,
 		   struct stack_view *view)
 {
-	walk(c, *top, c->count - 1, 0, (int)depth);
+	walk(c, *top, (int)depth);
 	describe(c, (int)depth, view);
 }
 
 /* The @i-th frame of the view, as session_stack wants it. */
 static uint64_t frame_word(const struct frame_cache *c, uint32_t i)
 {
-	const struct kept_frame *f = &c->frame[c->count - 1 - (int)i];
-
-	return f->ip | (f->exact ? STACK_EXACT_BIT : 0);
+	return c->frame[c->count - 1 - (int)i].ip;
 }
 
 void stack_copy_frames(const struct frame_cache *c, uint32_t depth, uint64_t *out)

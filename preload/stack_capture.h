@@ -23,6 +23,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../common/session_format.h"
 #include "compiler.h"
 #include "stack_check.h"
 
@@ -30,21 +31,26 @@
 #define DEPTH_MAX	256
 #define STACK_RANGES	8
 
-/* Registers of a frame: the state in a caller right after the call returns. */
+/*
+ * Registers of a frame: the state in a caller right after the call returns. An ip
+ * that was interrupted, and is no return address, has FRAME_EXACT set.
+ */
 struct frame_regs {
 	uintptr_t ip, sp, bp;
-	bool exact;		/* ip was interrupted there, it is no return address */
 };
 
+#define FRAME_EXACT STACK_EXACT_BIT
+
+/* Two to a cache line: a verification reads ip, sp and slot of every frame. */
 struct kept_frame {
 	uintptr_t ip, sp, bp;
-	uintptr_t bp_slot;	/* from where the next outer frame's bp is read, if that matters */
-	uint64_t hash;
-	uint8_t exact;
-	uint8_t uses_bp;	/* this frame's rule, or one further out, depends on bp */
-	uint8_t barrier;	/* the step outward cannot be verified by its return address slot */
-	uint8_t guessed;	/* no unwind information: stepped by the frame pointer */
+	uintptr_t slot;		/* from where the next outer frame's bp was read, if that matters; | KEPT_* */
 };
+
+#define KEPT_USES_BP	1u	/* this frame's rule, or one further out, depends on bp */
+#define KEPT_BARRIER	2u	/* the step outward cannot be verified by its return address slot */
+#define KEPT_GUESSED	4u	/* no unwind information: stepped by the frame pointer */
+#define KEPT_FLAGS	((uintptr_t)7)
 
 /* Address ranges of stacks that were found readable. */
 struct stack_range {
@@ -60,6 +66,7 @@ struct frame_cache {
 	uint64_t base_hash;	/* of the frames further out than index 0 that were dropped */
 	struct stack_range range[STACK_RANGES];	/* 0: the current one */
 	struct kept_frame frame[FRAMES_KEPT];
+	uint64_t hash[FRAMES_KEPT];	/* of all frames up to and including this one */
 	struct kept_frame fresh[FRAMES_KEPT];	/* scratch, innermost first */
 };
 
@@ -84,27 +91,25 @@ static ALWAYS_INLINE uintptr_t stack_return_slot(uintptr_t sp)
 
 static ALWAYS_INLINE bool stack_same_frame(const struct kept_frame *f, const struct frame_regs *r)
 {
-	return f->sp == r->sp && f->ip == r->ip && f->exact == r->exact &&
-	       (!f->uses_bp || f->bp == r->bp);
+	return f->sp == r->sp && f->ip == r->ip && (!(f->slot & KEPT_USES_BP) || f->bp == r->bp);
 }
 
 /*
- * Frame @i is as it was. Follows the chain of slots outward to index @last at
- * most; returns the outermost index that is still as it was.
+ * Frame @f is as it was. Follows the chain of slots outward, as far as @end at
+ * most; returns the outermost frame that is still as it was.
  */
-static ALWAYS_INLINE int stack_verify(const struct frame_cache *c, int i, int last)
+static ALWAYS_INLINE const struct kept_frame *stack_verify(const struct kept_frame *f,
+							   const struct kept_frame *end)
 {
-	const struct kept_frame *f = &c->frame[i], *end = &c->frame[last];
-
-	if (stack_check_trusting)
-		return last;
 	for (; f > end; f--) {
+		uintptr_t slot = f->slot & ~KEPT_FLAGS;
+
 		if (stack_return_slot(f[-1].sp) != f[-1].ip)
 			break;
-		if (f->bp_slot && *(const uintptr_t *)f->bp_slot != f[-1].bp)
+		if (slot && *(const uintptr_t *)slot != f[-1].bp)
 			break;
 	}
-	return (int)(f - c->frame);
+	return f;
 }
 
 /* The common case: is the stack that starts at @top the one of the last capture, whole? */
@@ -120,7 +125,7 @@ static ALWAYS_INLINE bool stack_unchanged(const struct frame_cache *c, const str
 			return false;
 		last = 0;
 	}
-	return stack_verify(c, c->count - 1, last) == last;
+	return stack_verify(&c->frame[c->count - 1], &c->frame[last]) == &c->frame[last];
 }
 
 /* Copies the frames of the last view, innermost first, as session_stack wants them. */
