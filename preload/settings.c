@@ -17,7 +17,8 @@
 
 enum { STATUS_USAGE = 2 };
 enum {
-	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_JSON, OPT_NO_FOLLOW, OPT_WIDE, OPT_VERSION,
+	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF,
+	OPT_NO_FOLLOW, OPT_WIDE, OPT_VERSION,
 };
 
 #define LIBLEAK_PATH_MAX	512
@@ -42,9 +43,11 @@ static const struct option_def defs[] = {
 	{ 'O', "obj", "OBJECT", "trace the allocator in OBJECT (for attaching)", 0 },
 	{ OPT_DEPTH, "depth", "N", "frames kept of each stack, 1 to 256 (default 64)", 0 },
 	{ OPT_OUTPUT, "output", "FILE", "keep the sessions in FILE; %p: pid, %n: program", 0 },
+	{ OPT_HTML, "html", "FILE", "write the last report as a page to FILE", 0 },
 	{ OPT_JSON, "json", "FILE", "write the last report as JSON to FILE; without FILE to "
-	  "standard output, in place of text",
-	  OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
+	  "standard output, in place of text", OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
+	{ OPT_FOLDED, "folded", "FILE", "write it as folded stacks, for flame graphs", 0 },
+	{ OPT_PPROF, "pprof", "FILE", "write it as a profile, for go tool pprof", 0 },
 	{ OPT_WIDE, "wide", NULL, "print whole names and paths", 0 },
 	{ OPT_NO_FOLLOW, "no-follow", NULL, "do not trace the program's children", 0 },
 	{ 'h', "help", NULL, "print this and exit", 0 },
@@ -170,11 +173,15 @@ static int set_word(struct settings *s, const char *word, unsigned int *words_se
 	return bad_value("arguments", word, "expected behind interval and count");
 }
 
-static int add_output(struct settings *s, enum output_format format, const char *path)
+static int add_output(struct settings *s, int id, const char *path)
 {
-	int rc = outputs_add(&s->outputs, format, path ? path : "-");
+	static const enum output_format formats[] = {
+		[OPT_HTML - OPT_HTML] = OUTPUT_HTML, [OPT_JSON - OPT_HTML] = OUTPUT_JSON,
+		[OPT_FOLDED - OPT_HTML] = OUTPUT_FOLDED, [OPT_PPROF - OPT_HTML] = OUTPUT_PPROF,
+	};
+	int rc = outputs_add(&s->outputs, formats[id - OPT_HTML], path ? path : "-");
 
-	return rc ? bad_value("--json", path ? path : "-", "written to already") : 0;
+	return rc ? bad_value("report", path ? path : "-", "a file for one report only") : 0;
 }
 
 struct parsing {
@@ -236,8 +243,11 @@ static int set_option(void *ctx, int id, const char *arg)
 	case 'O':
 		s->object = arg;
 		return 0;
+	case OPT_HTML:
 	case OPT_JSON:
-		return add_output(s, OUTPUT_JSON, arg);
+	case OPT_FOLDED:
+	case OPT_PPROF:
+		return add_output(s, id, arg);
 	case OPT_WIDE:
 		s->wide = true;
 		return 0;
