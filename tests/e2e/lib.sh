@@ -50,7 +50,9 @@ wanted: $3"; fi
 needs() {
 	local file
 	for file in "$@"; do
-		[ -e "$O/$file" ] || skip_all "$file has not been built"
+		[ -e "$O/$file" ] && continue
+		not_ok "$O/$file has been built"
+		exit 1
 	done
 }
 

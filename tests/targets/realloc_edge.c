@@ -89,6 +89,27 @@ static int failures_leave_no_trace(void)
 	       posix_memalign(&p, 3, 8) == EINVAL;
 }
 
+/* C23's, where the library (or the shim) has them. */
+extern void free_sized(void *block, size_t size) __attribute__((weak));
+extern void free_aligned_sized(void *block, size_t align, size_t size) __attribute__((weak));
+
+static void *tidy_aligned(void)
+{
+	return aligned_alloc(64, 640);
+}
+
+static int sized_frees_free(void)
+{
+	void (*volatile sized)(void *, size_t) = free_sized;
+	void (*volatile aligned_sized)(void *, size_t, size_t) = free_aligned_sized;
+
+	if (sized)
+		sized(tidy_malloc(), 300);
+	if (aligned_sized)
+		aligned_sized(tidy_aligned(), 64, 640);
+	return 1;
+}
+
 static int free_of_nothing(void)
 {
 	errno = 42;
@@ -101,7 +122,8 @@ int main(void)
 {
 	static int (*const cases[])(void) = {
 		failed_realloc_keeps, overflowing_reallocarray_keeps, realloc_to_zero_frees,
-		realloc_takes_over, zero_sized_counts, failures_leave_no_trace, free_of_nothing
+		realloc_takes_over, zero_sized_counts, failures_leave_no_trace, sized_frees_free,
+		free_of_nothing
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
