@@ -7,6 +7,7 @@
  * pattern in the vector and callee-saved registers and verifies it all the time.
  */
 #define _GNU_SOURCE 1
+#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# Sourced by the tests of memleak -p.
+# shellcheck shell=bash
+. "$(dirname "${BASH_SOURCE[0]}")/memleak_lib.sh"
+
+# target COMMAND...: runs it with `input` typing to it and its output in
+# $tmp/target.out; $target is its pid. Waits until it has said "ready".
+target() {
+	rm -f "$tmp/target.in"
+	: >"$tmp/target.out"
+	mkfifo "$tmp/target.in"
+	exec {feeding}<>"$tmp/target.in"
+	"$@" <"$tmp/target.in" >"$tmp/target.out" 2>"$tmp/target.err" {feeding}>&- &
+	target=$!
+	started+=("$target")
+	wait_for grep -q ready "$tmp/target.out" || not_ok "$1 gets ready" "$(cat "$tmp/target.err")"
+}
+
+input() {
+	printf '%b' "$1" >&"$feeding"
+}
+
+# Ends the target's input, waits for it; $target_status is its exit status. (The
+# fifo is open for writing in nobody else, so that the target sees its end.)
+target_ends() {
+	exec {feeding}>&-
+	wait "$target"
+	target_status=$?
+}
+
+# attach [OPTION...]: memleak in the background, its output in $tmp/ml.out and .err;
+# $watcher is its pid. Waits until it records.
+attach() {
+	"$memleak" -p "$target" "$@" >"$tmp/ml.out" 2>"$tmp/ml.err" &
+	watcher=$!
+	started+=("$watcher")
+	wait_for grep -q '^Attaching' "$tmp/ml.out" || not_ok "memleak attaches" "$(cat "$tmp/ml.err")"
+}
+
+# Ctrl-C; $status is memleak's exit status.
+detach() {
+	kill -INT "$watcher"
+	wait "$watcher"
+	status=$?
+}
+
+# attach_briefly PID [OPTION...]: attaches and detaches; its exit status
+attach_briefly() {
+	local pid=$1
+	shift
+	timeout 60 "$memleak" -p "$pid" "$@" 0.01 1 >"$tmp/ml.out" 2>"$tmp/ml.err"
+}
+
+# What a process looks like from outside: protections of its memory but for
+# libleak's and anonymous memory, its descriptors, its threads, its handled signals.
+snapshot() {
+	awk '$6 ~ /^\// && $6 !~ /libleak/ { print $1, $2, $6 }' "/proc/$1/maps" | merged_ranges
+	ls -l "/proc/$1/fd" | awk 'NR > 1 { print $9, $11 }'
+	ls "/proc/$1/task" | wc -l
+	grep -E '^(Sig(Blk|Ign|Cgt)|ShdPnd|TracerPid)' "/proc/$1/status"
+	ls -l "/proc/$1/cwd" | sed 's/.*-> //'
+}
+
+# Neighbouring ranges of one file with equal protection are one.
+merged_ranges() {
+	awk '{
+		split($1, at, "-")
+		if (at[1] == end && $2 == prot && $3 == file) { end = at[2]; next }
+		if (NR > 1) print start "-" end, prot, file
+		start = at[1]; end = at[2]; prot = $2; file = $3
+	} END { print start "-" end, prot, file }'
+}
+
+# No process of this build's memleak is left.
+none_left() {
+	local pid
+	for pid in $(pgrep -x 'memleak|memleak-keeper'); do
+		[ "$(readlink "/proc/$pid/exe")" = "$memleak" ] && return 1
+	done
+	return 0
+}
