@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -71,6 +72,7 @@ static void inject_apart(const struct keeping *k, injection_fn *inject, struct k
 	}
 	pid = fork();
 	if (!pid) {
+		setpriority(PRIO_PROCESS, 0, -20);	/* the held thread waits for us */
 		inject(k, m);
 		_exit(write(result[1], m, sizeof(*m)) != sizeof(*m));
 	}
