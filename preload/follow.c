@@ -131,7 +131,7 @@ static bool is_recent(const struct follow *f, int dir, const char *name)
 {
 	struct stat st;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+	if (fstatat(dir, name, &st, 0) || !S_ISREG(st.st_mode))
 		return false;
 	if (st.st_mtim.tv_sec != f->since.tv_sec)
 		return st.st_mtim.tv_sec > f->since.tv_sec;

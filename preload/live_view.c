@@ -124,6 +124,18 @@ bool live_view_trace(struct live_view *view, struct follow *follow)
 	return more && view->out;
 }
 
+/*
+ * Is the memory itself gone, so that nothing can be freed any more, however young
+ * it is? Not when only the recording has ended.
+ */
+static bool is_over(const struct followed *one)
+{
+	const struct session_header *header = session_header(one->session);
+
+	return one->state == FOLLOWED_ENDED && header->end_reason != SESSION_END_DETACH &&
+	       header->end_reason != SESSION_END_FORKED;
+}
+
 static int make_report(const struct live_view *view, const struct followed *one,
 		       struct report **out)
 {
@@ -133,8 +145,7 @@ static int make_report(const struct live_view *view, const struct followed *one,
 		.progress = progress_show,
 		.progress_arg = &progress,
 		.older_set = true,
-		/* what has ended can free nothing any more, however young it is */
-		.older_ns = one->state == FOLLOWED_RUNNING ? s->older_ns : 0,
+		.older_ns = is_over(one) ? 0 : s->older_ns,
 		.top = s->top,
 		.blocks = s->show_allocs,
 		.combined = s->combined_only,
@@ -172,7 +183,7 @@ static void heading(const struct live_view *view, const struct followed *one, ch
 	}
 	fmt_name_buf(comm, sizeof(comm), session_string(one->session, header->comm));
 	snprintf(text, size, "%s pid %u (%s)%s", clock, header->pid, comm,
-		 one->state == FOLLOWED_RUNNING ? "" : ", ended");
+		 is_over(one) ? ", ended" : "");
 }
 
 static void print_block(struct live_view *view, const struct followed *one,
@@ -227,7 +238,8 @@ static void retire(struct live_view *view, struct followed *one)
 		follow_done(one);
 }
 
-static bool print_all(struct live_view *view, struct follow *follow)
+/* False: there was nothing to print. */
+static bool print_all(struct live_view *view, struct follow *follow, bool only_ended)
 {
 	bool first = true;
 
@@ -237,7 +249,7 @@ static bool print_all(struct live_view *view, struct follow *follow)
 		follow_refresh(one);
 		if (view->out && view->settings->trace)
 			print_calls_left(view, one);
-		if (view->out)
+		if (view->out && (!only_ended || is_over(one)))
 			print_process(view, one, first);
 		first = false;
 		flush(view);
@@ -249,7 +261,7 @@ static bool print_all(struct live_view *view, struct follow *follow)
 
 bool live_view_interval(struct live_view *view, struct follow *follow)
 {
-	return print_all(view, follow);
+	return print_all(view, follow, false);
 }
 
 static int write_outputs(struct live_view *view, struct follow *follow)
@@ -273,8 +285,8 @@ static int write_outputs(struct live_view *view, struct follow *follow)
 	return rc;
 }
 
-int live_view_final(struct live_view *view, struct follow *follow)
+int live_view_final(struct live_view *view, struct follow *follow, bool only_ended)
 {
-	print_all(view, follow);
+	print_all(view, follow, only_ended);
 	return view->settings->outputs.count ? write_outputs(view, follow) : 0;
 }

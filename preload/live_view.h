@@ -34,8 +34,9 @@ bool live_view_interval(struct live_view *view, struct follow *follow);
 
 /*
  * The report at the end of the watching: as text, and to the outputs that the
- * settings want. 0 or -errno, after having said why, when one was not written.
+ * settings want. only_ended: text only for processes that have ended since the last
+ * interval report. 0 or -errno, after having said why, when one was not written.
  */
-int live_view_final(struct live_view *view, struct follow *follow);
+int live_view_final(struct live_view *view, struct follow *follow, bool only_ended);
 
 #endif

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,6 +108,7 @@ static void tell_what_is_missing(const struct run *r)
 static int run_target(struct run *r)
 {
 	int status = run_prepare(r), rc;
+	bool enough;
 
 	if (!status)
 		status = run_begin(r);
@@ -114,12 +116,12 @@ static int run_target(struct run *r)
 		return status;
 	/* the reader of a pipe may go; the program (which has begun without this) goes on */
 	signal(SIGPIPE, SIG_IGN);
-	rc = watch_run(r->settings, r->target, r->follow, r->view);
+	rc = watch_run(r->settings, r->target, r->follow, r->view, &enough);
 	if (rc)
 		failed("watching stopped", rc);
 	drop_private_dir(r);
 	status = r->target->ops->end(r->target);
-	rc = live_view_final(r->view, r->follow);
+	rc = live_view_final(r->view, r->follow, enough);
 	tell_what_is_missing(r);
 	return rc && !status ? STATUS_FAILED : status;
 }

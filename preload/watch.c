@@ -19,6 +19,7 @@ struct watch {
 	struct follow *follow;
 	struct live_view *view;
 	uint64_t reports;	/* printed */
+	bool enough;		/* the target is not to be watched for more */
 	struct pollfd fds[FD_COUNT];
 };
 
@@ -44,15 +45,15 @@ static bool wants_reports(const struct watch *w)
 	return (!s->trace || s->interval_given) && (!s->count || w->reports < s->count);
 }
 
-/* True: the watching is over. */
-static bool interval_over(struct watch *w)
+static void interval_over(struct watch *w)
 {
 	uint64_t expired;
 
 	if (read(w->fds[FD_TIMER].fd, &expired, sizeof(expired)) != sizeof(expired) ||
 	    !wants_reports(w) || !live_view_interval(w->view, w->follow))
-		return false;
-	return ++w->reports == w->settings->count && w->target->ops->enough(w->target);
+		return;
+	if (++w->reports == w->settings->count)
+		w->enough = w->target->ops->enough(w->target);
 }
 
 static int poll_timeout(const struct watch *w, bool trace_behind)
@@ -69,15 +70,14 @@ static int loop(struct watch *w)
 	bool over = false, trace_behind = false;
 	int rc = 0;
 
-	while (!over && !rc) {
+	while (!over && !w->enough && !rc) {
 		if (poll(w->fds, FD_COUNT, poll_timeout(w, trace_behind)) < 0 && errno != EINTR)
 			return -errno;
 		rc = follow_update(w->follow);
 		live_view_announce(w->view, w->follow);
 		trace_behind = w->settings->trace && live_view_trace(w->view, w->follow);
-		over = interval_over(w);
-		if (w->fds[FD_TARGET].revents)
-			over |= w->target->ops->event(w->target);
+		interval_over(w);
+		over = w->fds[FD_TARGET].revents && w->target->ops->event(w->target);
 	}
 	return rc;
 }
@@ -92,7 +92,7 @@ static int last_look(struct watch *w)
 }
 
 int watch_run(const struct settings *settings, struct target *target, struct follow *follow,
-	      struct live_view *view)
+	      struct live_view *view, bool *enough)
 {
 	struct watch w = {
 		.settings = settings, .target = target, .follow = follow, .view = view,
@@ -108,5 +108,6 @@ int watch_run(const struct settings *settings, struct target *target, struct fol
 		rc = last_look(&w);
 	if (w.fds[FD_TIMER].fd >= 0)
 		close(w.fds[FD_TIMER].fd);
+	*enough = w.enough;
 	return rc;
 }

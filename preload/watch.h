@@ -11,8 +11,12 @@
 #include "preload/settings.h"
 #include "preload/target.h"
 
-/* Runs until the target's watching is over; prints everything but the final report. 0 or -errno. */
+/*
+ * Runs until the target's watching is over; prints everything but the final
+ * report. *enough: it is over because all interval reports that were asked for
+ * are printed. 0 or -errno.
+ */
 int watch_run(const struct settings *settings, struct target *target, struct follow *follow,
-	      struct live_view *view);
+	      struct live_view *view, bool *enough);
 
 #endif
