@@ -4,9 +4,11 @@
 #include "report/html.h"
 
 #include "report/html_data.h"
+#include "report/html_pack.h"
 #include "report/html_page.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Places in the page that the build script of the viewer leaves to be filled in. */
@@ -42,6 +44,21 @@ static void put(FILE *out, const char *from, const char *end)
 	fwrite(from, 1, (size_t)(end - from), out);
 }
 
+static int put_report(FILE *out, const struct report *r, const struct html_options *o)
+{
+	char *data = NULL;
+	size_t len = 0;
+	FILE *memory = open_memstream(&data, &len);
+	int err = memory ? html_data_write(memory, r, o) : -ENOMEM;
+
+	if (memory && fclose(memory) && !err)
+		err = -ENOMEM;
+	if (!err)
+		err = html_pack(out, data, len);
+	free(data);
+	return err;
+}
+
 int html_write(FILE *out, const struct report *r, const struct html_options *o)
 {
 	static const struct html_options defaults;
@@ -55,7 +72,7 @@ int html_write(FILE *out, const struct report *r, const struct html_options *o)
 	put(out, html_page, p.mark[0]);
 	fputs(o->refresh_s > 0 ? "'self'" : "'none'", out);
 	put(out, p.mark[0] + strlen(CONNECT_MARK), p.mark[1]);
-	err = html_data_write(out, r, o);
+	err = put_report(out, r, o);
 	put(out, p.mark[1] + strlen(REPORT_MARK), p.end);
 	if (!err && ferror(out))
 		err = -EIO;

@@ -118,16 +118,21 @@ static size_t keep_largest(const struct report_holding **largest, size_t count,
 	return count;
 }
 
-/* [[process, tid, count, bytes], ...] when more than one thread holds something. */
+/* [[process, tid, count, bytes], ...] when several threads of one process hold something. */
 static void write_threads(FILE *out, const struct report_site *site)
 {
 	const struct report_holding *largest[THREADS_MAX];
+	bool several = false;
 	size_t count = 0;
 
-	for (size_t i = 0; i < site->holding_count; i++)
-		if (site->holdings[i].tid && site->holdings[i].live.est_count > 0)
-			count = keep_largest(largest, count, &site->holdings[i]);
-	if (count < 2)
+	for (size_t i = 0; i < site->holding_count; i++) {
+		const struct report_holding *h = &site->holdings[i];
+
+		several |= i && h->process == h[-1].process;
+		if (h->tid && h->live.est_count > 0)
+			count = keep_largest(largest, count, h);
+	}
+	if (count < 2 || !several)
 		return;
 	fputs(",\"threads\":[", out);
 	for (size_t i = 0; i < count; i++)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 /* Points of single sites in one page: some 15 bytes each. */
-#define SITE_POINTS_MAX 200000u
+#define SITE_POINTS_MAX 100000u
 
 struct total {
 	uint64_t ms;

@@ -3,7 +3,7 @@
 # puts the report's data in it. `make dist` ships the built page, which a tree
 # without git uses as it is; without it and without node --html says what it lacks.
 report-srcs += report/html.c report/html_page.c report/html_data.c report/html_json.c
-report-srcs += report/html_tables.c report/html_timeline.c
+report-srcs += report/html_tables.c report/html_timeline.c report/html_pack.c
 
 viewer-sources := report/viewer/package-lock.json report/viewer/build report/viewer/build.mjs \
 	$(wildcard report/viewer/src/*)

@@ -22,7 +22,7 @@ const built = await esbuild.build({
 	write: false,
 	metafile: true,
 	format: 'iife',
-	target: ['chrome100', 'firefox100', 'safari15.4'],
+	target: ['chrome113', 'firefox113', 'safari16.4'],
 	legalComments: 'none',
 	charset: 'ascii',
 });

@@ -100,17 +100,14 @@ static const char *const callers[] = {
 	"vfs_open", "ext4_file_open", "sock_alloc_inode", "inet_create", "tcp_v4_connect",
 };
 
-/*
- * Every seventh function is shared, as in real programs; the deepest two are the
- * site's own. Outermost frames come from a few entry points.
- */
+/* The innermost two frames are the site's own, the next ones shared by ever more sites. */
 static uint32_t many_stack(struct session_writer *w, uint32_t site)
 {
 	uint64_t frames[DEPTH];
 
 	for (uint32_t i = 0; i < DEPTH; i++)
 		frames[i] = KERNEL_TEXT + 0x100ull * (i < 2 ? 1000 + 2 * site + i :
-			i < 10 ? 10 + (site / (1u << i)) % 900 : i - 10 + (site % 3));
+			i < 10 ? 10 + (site / (1u << i)) % 900 : DEPTH - 1 - i + site % 3);
 	return session_writer_stack(w, frames, DEPTH, 0, 0);
 }
 

@@ -117,8 +117,15 @@ class Model {
 	}
 }
 
-export function readDocument(text) {
+function parse(text) {
 	const doc = JSON.parse(text);
 	if (doc.version !== 1) throw new Error(`data of version ${doc.version}, the viewer knows 1`);
 	return new Model(doc);
+}
+
+// The data is base64 of zlib's format, see report/html_pack.h.
+export async function readDocument(packed) {
+	const bytes = Uint8Array.from(atob(packed), (c) => c.charCodeAt(0));
+	const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'));
+	return parse(await new Response(unpacked).text());
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // live.js - a page from a running server: fetches itself again and again and takes
-// the data out of the new page as text.
+// the data out of the new page as text. The server's page differs only in its data.
 
-const BEGIN = '<script type="application/json" id="report">', END = '</script>';
+const BEGIN = '<script type="text/plain" id="report">', END = '</script>';
 
 export function dataOf(page) {
 	const from = page.indexOf(BEGIN), to = page.indexOf(END, from);
@@ -11,7 +11,7 @@ export function dataOf(page) {
 }
 
 export class Live {
-	// on: { data(text), status(text, ok) }
+	// on: { data(packed), status(text, ok) }
 	constructor(seconds, on) {
 		this.seconds = seconds;
 		this.on = on;
@@ -24,7 +24,7 @@ export class Live {
 			try {
 				const answer = await fetch(location.pathname + location.search, { cache: 'no-store' });
 				if (!answer.ok) throw new Error(`HTTP ${answer.status}`);
-				this.on.data(dataOf(await answer.text()));
+				await this.on.data(dataOf(await answer.text()));
 				this.on.status('live', true);
 			} catch {
 				this.on.status('no answer', false);

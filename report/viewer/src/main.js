@@ -82,7 +82,7 @@ class App {
 
 	startLive() {
 		this.live = new Live(this.model.refresh, {
-			data: (json) => { this.model = readDocument(json); this.showHead(); this.render(); },
+			data: async (packed) => { this.model = await readDocument(packed); this.showHead(); this.render(); },
 			status: (status, good) => {
 				replace(this.liveButton, status);
 				this.liveButton.classList.toggle('bad-text', !good);
@@ -267,10 +267,13 @@ function fail(node, error) {
 	replace(node, el('p', { class: 'banner bad', role: 'alert' }, `The report can't be shown: ${text.cut(String(error.message), 300)}`));
 }
 
-const root = document.getElementById('app');
-try {
-	new App(readDocument(document.getElementById('report').textContent)).start(root);
-} catch (error) {
-	fail(root, error);
-	throw error;
+async function main(root) {
+	try {
+		new App(await readDocument(document.getElementById('report').textContent)).start(root);
+	} catch (error) {
+		fail(root, error);
+		throw error;
+	}
 }
+
+main(document.getElementById('app'));

@@ -9,7 +9,7 @@ const MARGIN = 6;	/* rows made above and below those in sight */
 const COLUMNS = [
 	{ key: 'bytes', label: 'Outstanding', wide: 'bytes outstanding' },
 	{ key: 'count', label: 'Blocks', wide: 'blocks outstanding' },
-	{ key: 'growth', label: 'Growth', wide: 'growth per minute' },
+	{ key: 'growth', label: 'Growth/min', wide: 'growth per minute' },
 	{ key: 'oldest', label: 'Oldest', wide: 'age of the oldest block' },
 	{ key: 'kind', label: 'Memory', wide: 'kind of memory, slab cache' },
 	{ key: 'name', label: 'Allocated in', wide: 'function' },
@@ -29,7 +29,7 @@ export class SiteTable {
 			'aria-label': 'Allocation sites', 'aria-colcount': COLUMNS.length,
 			onkeydown: (event) => this.key(event) }, this.heads, this.scroller);
 		this.empty = el('p', { class: 'empty' }, 'No site passes the filters.');
-		new ResizeObserver(() => this.schedule()).observe(this.scroller);
+		new ResizeObserver(() => { this.height = 0; this.schedule(); }).observe(this.scroller);
 	}
 
 	// rows: {site, count, bytes, oldest}, in order.
@@ -60,8 +60,10 @@ export class SiteTable {
 		}));
 	}
 
+	// As the style sheet has it for this width of the window.
 	rowHeight() {
-		return parseFloat(getComputedStyle(this.node).getPropertyValue('--row')) || 44;
+		this.height ||= parseFloat(getComputedStyle(this.node).getPropertyValue('--row')) || 48;
+		return this.height;
 	}
 
 	schedule() {
@@ -101,7 +103,7 @@ export class SiteTable {
 		return [
 			cell('bytes', bar, el('span', null, about + text.bytes(row.bytes))),
 			cell('count', about + text.count(row.count), el('span', { class: 'unit' }, ' blocks')),
-			this.hasGrowth && cell('growth' + (site.growth > 0.5 ? ' grows' : ''), text.growth(site.growth)),
+			this.hasGrowth && cell('growth' + (site.growth > 0.5 ? ' grows' : ''), text.growth(site.growth, ''), el('span', { class: 'unit' }, '/min')),
 			cell('oldest', el('span', { class: 'unit' }, 'oldest '), row.count ? text.duration(row.oldest) : '\u2013'),
 			cell('kind', el('span', { class: 'tag' }, site.kindName),
 				site.cacheName && name(site.cacheName, 40, 'cache')),

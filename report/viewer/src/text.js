@@ -61,7 +61,7 @@ export function clock(ms) {
 		`${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
-export function growth(perMinute) {
-	if (Math.abs(perMinute) < 0.5) return '0 B/min';
-	return `${perMinute > 0 ? '+' : ''}${bytes(perMinute)}/min`;
+export function growth(perMinute, unit = '/min') {
+	if (Math.abs(perMinute) < 0.5) return `0 B${unit}`;
+	return `${perMinute > 0 ? '+' : ''}${bytes(perMinute)}${unit}`;
 }

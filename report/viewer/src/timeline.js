@@ -64,9 +64,16 @@ function axisStyle() {
 		grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 } };
 }
 
+// Time of day, with as much of it as the distance of the ticks wants.
+function timeLabels(u, ticks, axis, space, step) {
+	return ticks.map((t) => {
+		const [date, time] = text.clock(t * 1000).split(' ');
+		return step >= 86400 ? date : step >= 60 ? time.slice(0, 5) : time;
+	});
+}
+
 // Round steps: of 1024 for bytes.
-function byteSteps(u, axis, min, max, space, fullDim) {
-	void u; void axis; void fullDim;
+function byteSteps(u, axis, min, max) {
 	const rough = (max - min) / 5 || 1;
 	let step = 2 ** Math.ceil(Math.log2(rough));
 	if (step < 1) step = 1;
@@ -84,7 +91,7 @@ function options(series, metric, width, height) {
 	return {
 		width, height, padding: [10, 8, 0, 0],
 		series: [{ label: 'time', value: (u, v) => v ? text.clock(v * 1000) : '\u2013' }, ...series.map(line)],
-		axes: [{ ...axisStyle(), space: 70 },
+		axes: [{ ...axisStyle(), space: 80, values: timeLabels },
 			{ ...axisStyle(), size: 68, values: (u, list) => list.map(show),
 				...(metric === 'count' ? {} : { splits: byteSteps }) }],
 		scales: { y: { range: (u, min, max) => [0, Math.max(max * 1.08, 1)] } },

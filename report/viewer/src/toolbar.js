@@ -43,7 +43,7 @@ export class Toolbar {
 	// on(changes): what the user changed, as members of the state
 	constructor(on) {
 		this.on = on;
-		this.search = el('input', { type: 'search', id: 'search', placeholder: 'Search functions, modules, files, caches',
+		this.search = el('input', { type: 'search', id: 'search', placeholder: 'Search functions, files, caches',
 			'aria-label': 'Search (press /)', maxlength: 500, spellcheck: 'false', autocomplete: 'off',
 			oninput: () => this.typed() });
 		this.count = el('span', { class: 'count', 'aria-live': 'polite', id: 'shown' });
