@@ -143,35 +143,53 @@ static bool always_wanted(uint64_t id)
 	return id == KA_CACHE_PAGES || id == KA_CACHE_PERCPU;
 }
 
-static int new_cache(struct capture *c, uint64_t id, const struct ka_cache *k)
+static struct capture_cache *append_cache(struct capture *c, const char *name)
 {
-	const char *name = id <= KA_CACHE_LAST ? pseudo_name(id) : k->name;
-	struct capture_cache *n;
 	char *copy = strdup(name);
+	struct capture_cache *n = copy ? append(&c->caches, sizeof(*n)) : NULL;
 
-	n = copy ? append(&c->caches, sizeof(*n)) : NULL;
 	if (!n) {
 		free(copy);
-		return -ENOMEM;
+		return NULL;
 	}
 	*n = (struct capture_cache) {
-		.id = id, .name = copy, .aliases = cache_names_aliases(c->names, copy),
-		.object_size = k->object_size, .slab_size = k->slab_size, .index = k->index,
-		.wanted = always_wanted(id) || is_wanted(c, copy, k->object_size),
+		.name = copy, .aliases = cache_names_aliases(c->names, copy),
 		.active_start = slab_active(&c->slabs_start, copy),
 	};
-	if (hash_index_add(&c->cache_index, hash_mix(id), c->caches.count - 1)) {
-		c->caches.count--;
-		free(copy);
+	return n;
+}
+
+/* The entry of a cache that is met now: it may be known by name, from slabinfo. */
+static struct capture_cache *cache_by_name(struct capture *c, uint64_t id, const struct ka_cache *k)
+{
+	const char *name = id <= KA_CACHE_LAST ? pseudo_name(id) : k->name.text;
+
+	for (size_t i = 0; i < c->caches.count; i++)
+		if (!caches_of(c)[i].id && !strcmp(caches_of(c)[i].name, name))
+			return &caches_of(c)[i];
+	return append_cache(c, name);
+}
+
+static int new_cache(struct capture *c, uint64_t id, const struct ka_cache *k)
+{
+	struct capture_cache *n = cache_by_name(c, id, k);
+
+	if (!n)
 		return -ENOMEM;
-	}
-	return tracer_decide(c->tracer, id, k, n->wanted);
+	n->id = id;
+	n->object_size = k->object_size;
+	n->slab_size = k->slab_size;
+	n->index = k->index;
+	n->wanted = always_wanted(id) || is_wanted(c, n->name, k->object_size);
+	if (hash_index_add(&c->cache_index, hash_mix(id), n - caches_of(c)))
+		return -ENOMEM;
+	return k->state == KA_CACHE_NEW ? tracer_decide(c->tracer, id, k, n->wanted) : 0;
 }
 
 /* A cache at the address of one that was destroyed: another name. */
 static bool was_replaced(const struct capture_cache *known, const struct ka_cache *k)
 {
-	return known->id > KA_CACHE_LAST && k->name[0] && strcmp(known->name, k->name);
+	return known->id > KA_CACHE_LAST && k->name.text[0] && strcmp(known->name, k->name.text);
 }
 
 static int look_at_cache(void *arg, uint64_t id, const struct ka_cache *k)
@@ -417,13 +435,42 @@ static void drop_strays(struct capture *c)
 	c->strays.count = 0;
 }
 
-static void sum_up(struct capture *c)
+static bool is_met(const struct capture *c, const char *name)
 {
-	struct capture_cache *caches = c->caches.data;
+	for (size_t i = 0; i < c->caches.count; i++)
+		if (!strcmp(caches_of(c)[i].name, name))
+			return true;
+	return false;
+}
+
+/* Caches that are asked for but emit no event at all: their objects come in bulk. */
+static int add_unmet(struct capture *c, const struct slab_table *now)
+{
+	for (size_t i = 0; i < now->count; i++) {
+		const struct slab_row *r = &now->rows[i];
+		struct capture_cache *n;
+
+		if (!is_wanted(c, r->name, r->object_size) || is_met(c, r->name))
+			continue;
+		n = append_cache(c, r->name);
+		if (!n)
+			return -ENOMEM;
+		n->object_size = n->slab_size = r->object_size;
+		n->wanted = true;
+	}
+	return 0;
+}
+
+static int sum_up(struct capture *c)
+{
 	struct slab_table now = { NULL, 0 };
+	struct capture_cache *caches;
 	size_t i;
+	int err;
 
 	slab_table_read("/proc/slabinfo", &now);
+	err = add_unmet(c, &now);
+	caches = c->caches.data;
 	for (i = 0; i < c->caches.count; i++) {
 		caches[i].active_end = slab_active(&now, caches[i].name);
 		caches[i].tracked = caches[i].allocs = caches[i].frees = 0;
@@ -435,6 +482,7 @@ static void sum_up(struct capture *c)
 		caches[sites_of(c)[i].cache].allocs += sites_of(c)[i].s.allocs;
 		caches[sites_of(c)[i].cache].frees += sites_of(c)[i].s.frees;
 	}
+	return err;
 }
 
 int capture_snapshot(struct capture *c)
@@ -460,7 +508,49 @@ int capture_snapshot(struct capture *c)
 	/* once more, now that phantoms have left their sites */
 	if (!err)
 		err = tracer_each_site(c->tracer, look_at_site, c);
-	sum_up(c);
+	return err ? err : sum_up(c);
+}
+
+/* ---- decisions before the start ---------------------------------------------------- */
+
+static void name_of(const char *text, struct ka_name *name)
+{
+	memset(name, 0, sizeof(*name));
+	memcpy(name->text, text, strnlen(text, sizeof(name->text) - 1));
+}
+
+/* Every cache that slabinfo knows, and the pseudo caches; free with free(). */
+static struct tracer_decision *decide_all(const struct capture *c, size_t *count)
+{
+	struct tracer_decision *list = calloc(c->slabs_start.count + KA_CACHE_LAST, sizeof(*list));
+	size_t n = 0;
+
+	for (size_t i = 0; list && i < c->slabs_start.count; i++, n++) {
+		const struct slab_row *r = &c->slabs_start.rows[i];
+
+		name_of(r->name, &list[n].name);
+		list[n].wanted = is_wanted(c, r->name, r->object_size);
+	}
+	for (uint64_t id = 1; list && id <= KA_CACHE_LAST; id++, n++) {
+		tracer_pseudo_name(id, &list[n].name);
+		list[n].wanted = always_wanted(id) || is_wanted(c, pseudo_name(id), 0);
+	}
+	*count = n;
+	return list;
+}
+
+static int start_tracer(struct capture *c, char *why, size_t why_size)
+{
+	struct tracer_settings t = c->settings->tracer;
+	struct tracer_decision *list = decide_all(c, &t.decision_count);
+	int err;
+
+	if (!list)
+		return -ENOMEM;
+	t.decisions = list;
+	t.config.filtered = c->settings->pattern_count != 0;
+	err = tracer_start(&t, &c->tracer, why, why_size);
+	free(list);
 	return err;
 }
 
@@ -469,7 +559,6 @@ int capture_snapshot(struct capture *c)
 int capture_start(const struct capture_settings *settings, struct capture **out,
 		  char *why, size_t why_size)
 {
-	struct tracer_settings t = settings->tracer;
 	struct capture *c = calloc(1, sizeof(*c));
 	int err = c ? 0 : -ENOMEM;
 
@@ -482,10 +571,9 @@ int capture_start(const struct capture_settings *settings, struct capture **out,
 		err = userspace_open("/proc", &c->userspace);
 	if (!err) {
 		c->settings = settings;
-		t.config.filtered = settings->pattern_count != 0;
 		slab_table_read("/proc/slabinfo", &c->slabs_start);
 		c->start_ns = now_ns();
-		err = tracer_start(&t, &c->tracer, why, why_size);
+		err = start_tracer(c, why, why_size);
 	}
 	if (err) {
 		capture_free(c);

@@ -114,7 +114,7 @@ static int update(void *arg, uint64_t id, const struct ka_cache *c)
 		*r = (struct row) { .index = c->index };
 		snprintf(r->name, sizeof(r->name), "%s",
 			 id == KA_CACHE_LARGE ? "kmalloc-large" : id == KA_CACHE_UNKNOWN ? "unknown"
-											 : c->name);
+											 : c->name.text);
 	}
 	return tracer_counts(t->tracer, r->index, &r->now);
 }

@@ -69,6 +69,7 @@ static __noinline struct ka_cache *new_cache(__u64 cache)
 	struct ka_cache c = {};
 	struct kmem_cache *s = (void *)cache;
 	const char *name = NULL;
+	__u32 *state;
 
 	c.index = __sync_fetch_and_add(&cache_count, 1);
 	if (c.index >= KA_MAX_CACHES) {
@@ -79,8 +80,13 @@ static __noinline struct ka_cache *new_cache(__u64 cache)
 		c.object_size = BPF_CORE_READ(s, object_size);
 		c.slab_size = BPF_CORE_READ(s, size);
 		name = BPF_CORE_READ(s, name);
-		bpf_probe_read_kernel_str(c.name, sizeof(c.name), name);
+		bpf_probe_read_kernel_str(&c.name, sizeof(c.name), name);
+	} else {
+		c.name.text[0] = (char)cache;	/* pseudo caches: a name that no cache has */
 	}
+	state = bpf_map_lookup_elem(&decided, &c.name);
+	if (state)
+		c.state = *state;
 	bpf_map_update_elem(&caches, &cache, &c, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&caches, &cache);
 }

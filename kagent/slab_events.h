@@ -32,13 +32,17 @@ enum ka_cache_state {
 	KA_CACHE_UNWANTED = 2,
 };
 
+struct ka_name {
+	char text[KA_NAME_LEN];	/* padded with NULs */
+};
+
 /* A slab cache that was met; key: address of its struct kmem_cache. */
 struct ka_cache {
 	__u32 state;		/* enum ka_cache_state */
 	__u32 index;		/* of its counters */
 	__u32 object_size;
 	__u32 slab_size;
-	char name[KA_NAME_LEN];
+	struct ka_name name;
 };
 
 /* Counters of a cache, one per CPU; index: struct ka_cache.index. */

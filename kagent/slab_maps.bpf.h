@@ -37,6 +37,14 @@ struct {
 	__type(value, struct ka_cache);
 } caches SEC(".maps");
 
+/* What user space has decided about caches by their names, before they are met. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, KA_MAX_CACHES);
+	__type(key, struct ka_name);
+	__type(value, __u32);		/* enum ka_cache_state */
+} decided SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, KA_MAX_CACHES);

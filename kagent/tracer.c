@@ -196,6 +196,26 @@ static int limit_cgroup(struct tracer *t, int fd)
 	return bpf_map__update_elem(t->skel->maps.cgroups, &zero, sizeof(zero), &fd, sizeof(fd), 0);
 }
 
+void tracer_pseudo_name(uint64_t id, struct ka_name *name)
+{
+	memset(name, 0, sizeof(*name));
+	name->text[0] = (char)id;
+}
+
+static int decide_by_name(struct tracer *t, const struct tracer_settings *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < s->decision_count && i < KA_MAX_CACHES && !err; i++) {
+		const struct tracer_decision *d = &s->decisions[i];
+		uint32_t state = d->wanted ? KA_CACHE_WANTED : KA_CACHE_UNWANTED;
+
+		err = bpf_map__update_elem(t->skel->maps.decided, &d->name, sizeof(d->name), &state,
+					   sizeof(state), 0);
+	}
+	return err;
+}
+
 static int start(struct tracer *t, const struct tracer_settings *s, char *why, size_t size)
 {
 	int err = features_detect(&t->features);
@@ -212,7 +232,8 @@ static int start(struct tracer *t, const struct tracer_settings *s, char *why, s
 		explain(why, size, "can't load the BPF programs", err);
 		return err;
 	}
-	if (s->config.by_cgroup)
+	err = decide_by_name(t, s);
+	if (!err && s->config.by_cgroup)
 		err = limit_cgroup(t, s->cgroup_fd);
 	if (!err && s->config.trace)
 		err = open_ring(t);

@@ -21,6 +21,8 @@ struct tracer_settings {
 	uint32_t max_objects, max_sites, max_ustacks;
 	int cgroup_fd;			/* -1: all */
 	uint32_t ring_bytes;		/* of the trace ring, a power of two pages */
+	const struct tracer_decision *decisions;
+	size_t decision_count;		/* at most KA_MAX_CACHES are taken */
 };
 
 /*
@@ -47,6 +49,13 @@ int tracer_each_site(struct tracer *t, tracer_site_fn *fn, void *arg);
 int tracer_each_ustack(struct tracer *t, tracer_ustack_fn *fn, void *arg);
 int tracer_each_cache(struct tracer *t, tracer_cache_fn *fn, void *arg);
 int tracer_each_proc(struct tracer *t, tracer_proc_fn *fn, void *arg);
+
+/* A decision by name, for a cache that is yet to be met; pseudo caches are named by their id. */
+struct tracer_decision {
+	struct ka_name name;
+	bool wanted;
+};
+void tracer_pseudo_name(uint64_t id, struct ka_name *name);
 
 /* Marks a cache that was met as wanted or not. 0 or -errno. */
 int tracer_decide(struct tracer *t, uint64_t cache, const struct ka_cache *c, bool wanted);

@@ -227,7 +227,7 @@ static int by_growth(const void *a, const void *b)
 /* What was asked for is shown in any case, else only what grew. */
 static bool is_shown(const struct capture_cache *k, const struct view_options *o)
 {
-	return k->wanted && k->id > KA_CACHE_LAST && (o->some_caches || growth(k) > 0);
+	return k->wanted && (!k->id || k->id > KA_CACHE_LAST) && (o->some_caches || growth(k) > 0);
 }
 
 static void print_coverage(FILE *f, const struct capture_cache *k, const struct view_options *o)
