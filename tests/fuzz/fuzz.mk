@@ -11,14 +11,15 @@ fuzz-flags := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzz-run = cd $(fuzz-dir) && UBSAN_OPTIONS=print_stacktrace=1 ./$(1) -max_total_time=$(FUZZ_TIME) \
 	-timeout=20 -rss_limit_mb=2048 -max_len=131072 -print_final_stats=1 $(2)
 
-$(fuzz-dir)/%: tests/fuzz/%.c tests/support/exercise.c $(O)/flags
+# The data of the HTML page is, but not the page around it, which is generated.
+fuzz-srcs = $(common-srcs) \
+	$(filter-out report/html.c report/html_page.c report/outputs.c,$(report-srcs))
+
+$(fuzz-dir)/%: tests/fuzz/%.c tests/support/exercise.c $(fuzz-srcs) $(O)/flags
 	@mkdir -p $(@D)
 	@$(call say,FUZZ,$@)
 	$(Q)$(CLANG) $(base-cppflags) $(base-cflags) $(fuzz-flags) -fsanitize=fuzzer -o $@ $< \
 		tests/support/exercise.c $(fuzz-srcs) $(archive-ldlibs)
-# The data of the HTML page is, but not the page around it, which is generated.
-fuzz-srcs = $(common-srcs) \
-	$(filter-out report/html.c report/html_page.c report/outputs.c,$(report-srcs))
 
 $(fuzz-dir)/seeds: tests/fuzz/seeds.c tests/support/sample.c $(O)/libcommon.a
 	@mkdir -p $(@D)
