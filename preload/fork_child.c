@@ -110,15 +110,28 @@ static int fill_child(const struct shm *parent, uint64_t forked_at)
 	return ret;
 }
 
+static void reset_locks(void)
+{
+	lock_reset(&recorder.grow);
+	mmap_table_after_fork();
+	modules_after_fork();
+}
+
+void fork_child_forget(void)
+{
+	reset_locks();
+	threads_after_fork();
+	shm_unmap(&recorder.shm);
+	recorder.hdr = NULL;
+}
+
 int fork_child_session(void)
 {
 	uint64_t forked_at = clock_tick() - recorder.tick0;
 	struct shm parent = recorder.shm;
 	int ret;
 
-	lock_reset(&recorder.grow);
-	mmap_table_after_fork();
-	modules_after_fork();
+	reset_locks();
 	ret = session_open(&recorder.shm, &recorder.cfg, &recorder.temporary);
 	if (!ret) {
 		recorder.hdr = recorder.shm.hdr;

@@ -15,4 +15,7 @@
 /* 0 or -errno. The recorder then uses the new session. */
 int fork_child_session(void);
 
+/* The child records nothing: lets go of the parent's session and of what its other threads held. */
+void fork_child_forget(void);
+
 #endif

@@ -6,11 +6,11 @@
 #include "recipes.h"
 
 /* Steps with any other recipe, or none. @rec is the frame's. */
-COLD enum step_result frame_step_otherwise(struct frame_walk *w, recipe_t rec, struct frame_regs *r,
+__attribute__((noinline)) enum step_result frame_step_otherwise(struct frame_walk *w, recipe_t rec, struct frame_regs *r,
 					   struct kept_frame *kept);
 
 /* Makes sure that the current stack can be read up to @end. */
-COLD bool frame_extend_range(struct frame_cache *c, uintptr_t end);
+__attribute__((noinline)) bool frame_extend_range(struct frame_cache *c, uintptr_t end);
 
 static ALWAYS_INLINE bool frame_readable(struct frame_cache *c, uintptr_t end)
 {

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "early_arena.h"
+#include "hooks.h"
 #include "real.h"
 #include "record_hot.h"
 #include "recorder.h"
@@ -65,6 +66,20 @@ static ALWAYS_INLINE void release(void *p)
 	real.free(p);
 }
 
+THREAD_LOCAL size_t hooks_new_asked;
+
+/*
+ * The C++ runtime rounds the size of an aligned new up to the alignment before it
+ * gets here: what the program asked for is what counts.
+ */
+static size_t size_asked(size_t align, size_t size)
+{
+	size_t asked = hooks_new_asked;
+
+	hooks_new_asked = 0;
+	return asked && asked <= size && size - asked < align ? asked : size;
+}
+
 /*
  * Calls that cannot be recorded: while the real functions are being looked up
  * (the early arena serves them), or when another allocator owns the program's
@@ -90,7 +105,10 @@ static COLD void *unready_realloc(void *p, size_t size)
 	return p ? NULL : early_alloc(16, size);
 }
 
-EXPORT void *malloc(size_t size)
+/* Under a name of its own, too: `malloc` in this library may mean another one's. */
+EXPORT void *malloc(size_t size) __attribute__((alias("hooks_own_malloc")));
+
+void *hooks_own_malloc(size_t size)
 {
 	struct frame_regs from = HOOK_CALLER;
 
@@ -211,7 +229,8 @@ EXPORT void *memalign(size_t align, size_t size)
 
 	if (unlikely(!real_ready() || !real.memalign))
 		return unready_alloc(align, size);
-	return obtained(real.memalign(align, at_least(size)), size, &from, TRACE_MEMALIGN);
+	return obtained(real.memalign(align, at_least(size)), size_asked(align, size), &from,
+			TRACE_MEMALIGN);
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size)
@@ -220,7 +239,8 @@ EXPORT void *aligned_alloc(size_t align, size_t size)
 
 	if (unlikely(!real_ready() || !real.aligned_alloc))
 		return unready_alloc(align, size);
-	return obtained(real.aligned_alloc(align, at_least(size)), size, &from, TRACE_ALIGNED_ALLOC);
+	return obtained(real.aligned_alloc(align, at_least(size)), size_asked(align, size), &from,
+			TRACE_ALIGNED_ALLOC);
 }
 
 EXPORT int posix_memalign(void **out, size_t align, size_t size)
@@ -234,7 +254,7 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
 	}
 	ret = real.posix_memalign(out, align, at_least(size));
 	if (!ret)
-		obtained(*out, size, &from, TRACE_POSIX_MEMALIGN);
+		obtained(*out, size_asked(align, size), &from, TRACE_POSIX_MEMALIGN);
 	return ret;
 }
 

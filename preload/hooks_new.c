@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "early_arena.h"
+#include "hooks.h"
 #include "real.h"
 #include "recorder.h"
 
@@ -107,15 +108,18 @@ static COLD void *new_and_record(new_fn *next, size_t size, size_t b, const void
 	return p;
 }
 
-#define DEFINE_NEW(symbol, params, b, c)                                                           \
+#define DEFINE_NEW(symbol, params, b, c, aligned)                                                  \
 	static struct cxx_op op_##symbol = { .name = #symbol };                                    \
 	EXPORT void *symbol params;                                                                \
 	EXPORT void *symbol params                                                                 \
 	{                                                                                          \
 		new_fn *next = (new_fn *)next_of(&op_##symbol, (void *)new_by_malloc);             \
                                                                                                    \
-		if (likely(op_##symbol.via_malloc))                                                \
+		if (likely(op_##symbol.via_malloc)) {                                              \
+			if (aligned)                                                               \
+				hooks_new_asked = size;                                            \
 			return next(size, b, c);                                                   \
+		}                                                                                  \
 		return new_and_record(next, size, b, c, HOOK_CALLER);                              \
 	}
 
@@ -148,14 +152,16 @@ static COLD void record_deleted(void *p)
 	}
 }
 
-DEFINE_NEW(_Znwm, (size_t size), 0, NULL)
-DEFINE_NEW(_Znam, (size_t size), 0, NULL)
-DEFINE_NEW(_ZnwmRKSt9nothrow_t, (size_t size, size_t tag), tag, NULL)
-DEFINE_NEW(_ZnamRKSt9nothrow_t, (size_t size, size_t tag), tag, NULL)
-DEFINE_NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), align, NULL)
-DEFINE_NEW(_ZnamSt11align_val_t, (size_t size, size_t align), align, NULL)
-DEFINE_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag), align, tag)
-DEFINE_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag), align, tag)
+DEFINE_NEW(_Znwm, (size_t size), 0, NULL, false)
+DEFINE_NEW(_Znam, (size_t size), 0, NULL, false)
+DEFINE_NEW(_ZnwmRKSt9nothrow_t, (size_t size, size_t tag), tag, NULL, false)
+DEFINE_NEW(_ZnamRKSt9nothrow_t, (size_t size, size_t tag), tag, NULL, false)
+DEFINE_NEW(_ZnwmSt11align_val_t, (size_t size, size_t align), align, NULL, true)
+DEFINE_NEW(_ZnamSt11align_val_t, (size_t size, size_t align), align, NULL, true)
+DEFINE_NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag), align,
+	   tag, true)
+DEFINE_NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t align, const void *tag), align,
+	   tag, true)
 
 DEFINE_DELETE(_ZdlPv, (void *p), (p, 0, 0, NULL))
 DEFINE_DELETE(_ZdaPv, (void *p), (p, 0, 0, NULL))

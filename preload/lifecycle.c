@@ -87,6 +87,8 @@ static int prepare_tables(void)
 {
 	int ret;
 
+	if (session_limits_are_tight())
+		return -ENOMEM;
 	clock_init();
 	stack_capture_init();
 	ret = live_init();
@@ -141,13 +143,26 @@ static int start_session(void)
 	return ret;
 }
 
+static const char *reason(int err)
+{
+	switch (err) {
+	case -ENOMEM:
+		return "too little memory allowed (ulimit -v, ulimit -d: 4 GiB or more are needed)";
+	case -EFBIG:
+		return "too small a file allowed (ulimit -f)";
+	case -ENOSPC:
+		return "file system full (LIBLEAK=output=... names another place)";
+	default:
+		return strerrordesc_np(-err) ? strerrordesc_np(-err) : "unknown error";
+	}
+}
+
 static bool give_up(int err)
 {
-	char line[200];
+	char line[256];
 
-	snprintf(line, sizeof(line), "libleak: pid %d is not recorded: no room for a session: %s%s\n",
-		 getpid(), strerrordesc_np(-err) ? strerrordesc_np(-err) : "unknown error",
-		 err == -EFBIG ? " (ulimit -f, ulimit -v)" : "");
+	snprintf(line, sizeof(line), "libleak: pid %d is not recorded: no session: %s\n", getpid(),
+		 reason(err));
 	complain(line);
 	atomic_store(&phase, OFF);
 	return false;
@@ -244,6 +259,18 @@ bool lifecycle_started(void)
 	return atomic_load_explicit(&phase, memory_order_relaxed) == LIVE;
 }
 
+/* Attached, then forked: what the child inherited is the parent's recording. */
+static void forget_parent(void)
+{
+	struct session_header *h = recorder.hdr;
+
+	if (!h || h->pid == (uint32_t)syscall(SYS_getpid))
+		return;
+	recorder_gate.gate.generation = 0;
+	fork_child_forget();
+	atomic_store(&phase, DORMANT);
+}
+
 static int begin_attached(const char *settings)
 {
 	int ret;
@@ -269,6 +296,7 @@ int lifecycle_attach(const char *settings, const char **session_path)
 
 	if (!real_ready())
 		return -EAGAIN;
+	forget_parent();
 	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
 		return -EBUSY;
 	ret = begin_attached(settings);
@@ -344,12 +372,19 @@ void lifecycle_end(enum session_end reason, int status)
 	 * In a vfork child everything, the session included, is the parent's. A
 	 * forked child that never allocated has no session of its own.
 	 */
-	if (!h || atomic_load(&phase) != LIVE || h->pid != (uint32_t)syscall(SYS_getpid) ||
-	    !recorder_gate.gate.generation)
+	if (!h || atomic_load(&phase) != LIVE || !recorder_gate.gate.generation ||
+	    (!recorder.frozen && h->pid != (uint32_t)syscall(SYS_getpid)))
 		return;
 	if (!atomic_compare_exchange_strong(&phase, &was, OFF))
 		return;
 	__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
+	if (recorder.frozen) {
+		/* The header is memory: that much can be said without the kernel. */
+		h->end_reason = reason;
+		h->exit_status = status;
+		__atomic_store_n(&h->state, SESSION_ENDED, __ATOMIC_RELEASE);
+		return;
+	}
 	close_session(reason, status);
 	exit_report_run();
 }

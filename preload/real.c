@@ -67,7 +67,7 @@ static void find_allocator(void)
 /* In a running program (real_use) all names lead elsewhere, which says nothing. */
 static bool is_bypassed(void)
 {
-	return !lookup_name && dlsym(RTLD_DEFAULT, "malloc") != (void *)malloc;
+	return !lookup_name && dlsym(RTLD_DEFAULT, "malloc") != (void *)hooks_own_malloc;
 }
 
 bool real_resolve(void)

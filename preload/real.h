@@ -50,15 +50,19 @@ struct real_functions {
 extern struct real_functions real __attribute__((visibility("hidden")));
 
 /*
+ * (Not COLD: gcc then takes every hook, which calls this in one branch, for cold.)
  * Resolves all, once. False while the resolution is under way (this is dlsym
  * calling), and when the allocator is bypassed.
  */
-COLD bool real_resolve(void);
+__attribute__((noinline)) bool real_resolve(void);
 
 static ALWAYS_INLINE bool real_ready(void)
 {
 	return likely(__atomic_load_n(&real.ready, __ATOMIC_ACQUIRE)) || real_resolve();
 }
+
+/* This library's malloc; `malloc` itself may name another one that comes first. */
+void *hooks_own_malloc(size_t size);
 
 /* The next definition of @name, or NULL. */
 void *real_symbol(const char *name);

@@ -45,6 +45,7 @@ struct recorder {
 	bool choosy;			/* not every allocation is recorded: sampling, size filter */
 	uint64_t mean_flags;		/* REC_MEAN bits of new records */
 	bool temporary;			/* the session goes away after the exit report */
+	bool frozen;			/* a seccomp filter may kill for any system call: none is made */
 	struct lock grow;		/* sections, stack table, free batches; see ARCHITECTURE.md */
 	uint32_t free_batches;		/* first record of the first batch given back, 0: none */
 };

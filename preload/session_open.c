@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/utsname.h>
 
 #include "modules.h"
@@ -14,6 +15,7 @@
 #include "sys.h"
 
 #define MAX_SAME_NAME 10000
+#define TIGHT_LIMIT (4ull << 30)
 
 static_assert(offsetof(struct session_header, end_reason) ==
 		      offsetof(struct session_header, state) + sizeof(uint32_t),
@@ -134,6 +136,21 @@ static int open_temporary(struct shm *s, const struct config *cfg)
 			return 0;
 	}
 	return ret;
+}
+
+/*
+ * A finite limit on the address space or data segment is the program's: what the
+ * recorder takes of a small one, the program may find missing.
+ */
+bool session_limits_are_tight(void)
+{
+	static const int limits[] = { RLIMIT_AS, RLIMIT_DATA };
+	struct rlimit rl;
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (getrlimit(limits[i], &rl) == 0 && rl.rlim_cur < TIGHT_LIMIT)
+			return true;
+	return false;
 }
 
 int session_open(struct shm *s, const struct config *cfg, bool *temporary)

@@ -13,6 +13,9 @@
 /* Creates the session file that @cfg asks for. *temporary: nobody asked for a name. 0 or -errno. */
 int session_open(struct shm *s, const struct config *cfg, bool *temporary);
 
+/* Is there a limit on memory (RLIMIT_AS, RLIMIT_DATA) too low to be shared with the program? */
+bool session_limits_are_tight(void);
+
 /* Fills identity and settings of the header; strings go to SECT_STRINGS. */
 void session_identify(const struct config *cfg);
 

@@ -266,7 +266,9 @@ int shm_grow(struct shm *s, int id, uint64_t bytes)
 	struct shm_section *sec = &s->sect[id];
 	int ret;
 
-	if (bytes > sec->reserved)
+	if (sec->committed >= bytes)
+		return 0;
+	if (bytes > sec->reserved || s->frozen)
 		return -EFBIG;
 	while (sec->committed < bytes) {
 		uint64_t len = extent_bytes(sec, bytes);

@@ -38,6 +38,7 @@ struct shm {
 	uint64_t arena_bytes;
 	struct shm_section sect[SECT_MAX];
 	uint64_t dev, ino;
+	bool frozen;			/* never grows again */
 	char path[SHM_PATH_MAX];
 };
 

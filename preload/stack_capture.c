@@ -41,6 +41,7 @@ void stack_cache_reset(struct frame_cache *c)
 	c->count = 0;
 	c->barriers = 0;
 	c->guesses = 0;
+	c->slots = 0;
 	c->open = c->partial = false;
 	c->base_hash = 0;
 }
@@ -84,15 +85,24 @@ static void drop_outermost(struct frame_cache *c, int n)
 	memmove(c->hash, c->hash + n, (size_t)c->count * sizeof(c->hash[0]));
 }
 
-/* Frames [from, to) go: keeps the counts of odd ones right. */
+/* Keeps the counts of odd frames right: @sign 1 for a frame that comes, -1 for one that goes. */
+static void count_marks(struct frame_cache *c, uintptr_t slot, int sign)
+{
+	if (slot & KEPT_BARRIER)
+		c->barriers += sign;
+	if (slot & KEPT_GUESSED)
+		c->guesses += sign;
+	if (slot & ~KEPT_FLAGS)
+		c->slots += sign;
+}
+
+/* Frames [from, to) go. */
 static void forget_marks(struct frame_cache *c, int from, int to)
 {
-	if (likely(!c->barriers && !c->guesses))
+	if (likely(!(c->barriers | c->guesses | c->slots)))
 		return;
-	for (int i = from; i < to; i++) {
-		c->barriers -= !!(c->frame[i].slot & KEPT_BARRIER);
-		c->guesses -= !!(c->frame[i].slot & KEPT_GUESSED);
-	}
+	for (int i = from; i < to; i++)
+		count_marks(c, c->frame[i].slot, -1);
 }
 
 static COLD void make_room(struct frame_cache *c, int fresh)
@@ -123,21 +133,19 @@ static ALWAYS_INLINE void append_fresh(struct frame_cache *c, int fresh)
 	c->count += fresh;
 	for (const struct kept_frame *f = &c->fresh[fresh - 1]; f >= c->fresh; f--, to++) {
 		*to = *f;
-		odd |= f->slot;
 		if (!bp_needed)
 			to->slot &= KEPT_FLAGS;
 		else if (!(f->slot & ~KEPT_FLAGS))
 			to->slot |= KEPT_USES_BP;
 		bp_needed = to->slot & KEPT_USES_BP;
+		odd |= to->slot;
 		hash = hash * HASH_BASE + mix(f->ip);
 		*hashes++ = hash;
 	}
-	if (likely(!(odd & (KEPT_BARRIER | KEPT_GUESSED))))
+	if (likely(!(odd & ~(uintptr_t)KEPT_USES_BP)))
 		return;
-	for (int i = 0; i < fresh; i++) {
-		c->barriers += !!(c->fresh[i].slot & KEPT_BARRIER);
-		c->guesses += !!(c->fresh[i].slot & KEPT_GUESSED);
-	}
+	for (int i = c->count - fresh; i < c->count; i++)
+		count_marks(c, c->frame[i].slot, 1);
 }
 
 /* The kept stack becomes: its frames 0..@kept-1, then the scratch list. */

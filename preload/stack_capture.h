@@ -61,6 +61,7 @@ struct frame_cache {
 	int count;		/* frames kept */
 	int barriers;		/* how many of them are barriers */
 	int guesses;		/* how many of them are guessed */
+	int slots;		/* how many of them have a slot */
 	bool open;		/* frames further out than index 0 exist */
 	bool partial;		/* the walk could not go on at index 0 */
 	uint64_t base_hash;	/* of the frames further out than index 0 that were dropped */
@@ -112,6 +113,22 @@ static ALWAYS_INLINE const struct kept_frame *stack_verify(const struct kept_fra
 	return f;
 }
 
+/* The same for frames without slots, four at a time: all of them or false. */
+static ALWAYS_INLINE bool stack_verify_plain(const struct kept_frame *f,
+					     const struct kept_frame *end)
+{
+	for (; f - end >= 4; f -= 4)
+		if (stack_return_slot(f[-1].sp) != f[-1].ip ||
+		    stack_return_slot(f[-2].sp) != f[-2].ip ||
+		    stack_return_slot(f[-3].sp) != f[-3].ip ||
+		    stack_return_slot(f[-4].sp) != f[-4].ip)
+			return false;
+	for (; f > end; f--)
+		if (stack_return_slot(f[-1].sp) != f[-1].ip)
+			return false;
+	return true;
+}
+
 /* The common case: is the stack that starts at @top the one of the last capture, whole? */
 static ALWAYS_INLINE bool stack_unchanged(const struct frame_cache *c, const struct frame_regs *top,
 					  int depth)
@@ -125,6 +142,8 @@ static ALWAYS_INLINE bool stack_unchanged(const struct frame_cache *c, const str
 			return false;
 		last = 0;
 	}
+	if (likely(!c->slots))
+		return stack_verify_plain(&c->frame[c->count - 1], &c->frame[last]);
 	return stack_verify(&c->frame[c->count - 1], &c->frame[last]) == &c->frame[last];
 }
 

@@ -2,14 +2,15 @@
 /*
  * sys.h - the system calls of libleak.so.
  *
- * Straight through syscall(2): the C library's wrappers of mmap and friends
- * may be interposed (by ourselves, among others), and some are cancellation
- * points. Results follow the C library's convention (-1 and errno); whoever
- * enters libleak from a hook saves and restores errno.
+ * Straight into the kernel: the C library's wrappers may be interposed (by
+ * ourselves, among others), and some are cancellation points. Results follow the
+ * C library's convention (-1 and errno); whoever enters libleak from a hook
+ * saves and restores errno.
  */
 #ifndef PRELOAD_SYS_H
 #define PRELOAD_SYS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,49 +19,92 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* One system call; the kernel's own result: -errno on failure. */
+static inline long sys_raw(long n, long a, long b, long c, long d, long e, long f)
+{
+#if defined(__x86_64__)
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(n), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+#elif defined(__aarch64__)
+	register long x8 __asm__("x8") = n;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory");
+	return x0;
+#else
+#error "no system calls for this architecture yet"
+#endif
+}
+
+static inline long sys_call(long n, long a, long b, long c, long d, long e, long f)
+{
+	long ret = sys_raw(n, a, b, c, d, e, f);
+
+	if (ret >= 0 || ret < -4095)
+		return ret;
+	errno = (int)-ret;
+	return -1;
+}
+
 static inline void *sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t off)
 {
-	return (void *)syscall(SYS_mmap, addr, len, prot, flags, fd, off);
+	return (void *)sys_call(SYS_mmap, (long)addr, (long)len, (long)prot, (long)flags, (long)fd, (long)off);
 }
 
 static inline int sys_munmap(void *addr, size_t len)
 {
-	return (int)syscall(SYS_munmap, addr, len);
+	return (int)sys_call(SYS_munmap, (long)addr, (long)len, 0, 0, 0, 0);
 }
 
 static inline void *sys_mremap(void *old, size_t old_len, size_t len, int flags, void *to)
 {
-	return (void *)syscall(SYS_mremap, old, old_len, len, flags, to);
+	return (void *)sys_call(SYS_mremap, (long)old, (long)old_len, (long)len, (long)flags, (long)to, 0);
 }
 
 static inline int sys_madvise(void *addr, size_t len, int advice)
 {
-	return (int)syscall(SYS_madvise, addr, len, advice);
+	return (int)sys_call(SYS_madvise, (long)addr, (long)len, (long)advice, 0, 0, 0);
 }
 
 static inline int sys_open(const char *path, int flags, int mode)
 {
-	return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
+	return (int)sys_call(SYS_openat, (long)AT_FDCWD, (long)path, (long)(flags | O_CLOEXEC), (long)mode, 0, 0);
 }
 
 static inline int sys_close(int fd)
 {
-	return (int)syscall(SYS_close, fd);
+	return (int)sys_call(SYS_close, (long)fd, 0, 0, 0, 0, 0);
 }
 
 static inline int sys_ftruncate(int fd, off_t len)
 {
-	return (int)syscall(SYS_ftruncate, fd, len);
+	return (int)sys_call(SYS_ftruncate, (long)fd, (long)len, 0, 0, 0, 0);
 }
 
 static inline ssize_t sys_read(int fd, void *buf, size_t len)
 {
-	return syscall(SYS_read, fd, buf, len);
+	return sys_call(SYS_read, (long)fd, (long)buf, (long)len, 0, 0, 0);
 }
 
 static inline ssize_t sys_write(int fd, const void *buf, size_t len)
 {
-	return syscall(SYS_write, fd, buf, len);
+	return sys_call(SYS_write, (long)fd, (long)buf, (long)len, 0, 0, 0);
 }
 
 /* Private, zeroed, swappable memory that costs nothing until it is touched. NULL when refused. */
