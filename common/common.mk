@@ -4,3 +4,4 @@ common-srcs += common/array.c common/hash_index.c common/io.c common/fmt.c commo
 common-srcs += common/session_writer.c common/session_reader.c common/session_scan.c
 common-srcs += common/session_time.c common/session_trace.c
 unit-session-srcs := tests/support/sample.c
+unit-session_live-srcs := tests/support/sample.c
