@@ -30,8 +30,10 @@ export class FlameView {
 	// on: { frame(index) }: show the sites through a frame
 	constructor(on) {
 		this.on = on;
-		this.chart = el('div', { class: 'flame-chart' });
-		this.status = el('div', { class: 'flame-status', 'aria-live': 'polite' });
+		this.chart = el('div', { class: 'flame-chart', onmouseleave: () => this.say(this.focus ?? this.root) });
+		this.what = el('div', { class: 'flame-what', 'aria-live': 'polite' });
+		this.actions = el('div', { class: 'flame-actions' });
+		this.status = el('div', { class: 'flame-status' }, this.what, this.actions);
 		this.node = el('div', { class: 'flame', tabindex: 0, role: 'application', id: 'flame',
 			'aria-label': 'Flame graph: arrow keys move, Enter zooms, Escape shows all',
 			onkeydown: (event) => this.key(event) }, this.status, this.chart);
@@ -48,7 +50,9 @@ export class FlameView {
 		replace(this.chart);
 		this.focus = this.zoomed = null;
 		if (!this.tree || this.tree.value <= 0) {
-			replace(this.status);
+			replace(this.what);
+			replace(this.actions);
+			this.root = undefined;
 			replace(this.chart, el('p', { class: 'empty' }, 'Nothing outstanding passes the filters.'));
 			return;
 		}
@@ -61,7 +65,7 @@ export class FlameView {
 			.onClick((d) => this.zoomedTo(d)).onHover((d) => this.say(d));
 		select(this.chart).datum(this.tree).call(this.graph);
 		this.root = select(this.chart).datum();
-		this.say(this.root);
+		this.choose(null);
 	}
 
 	amount(d) {
@@ -71,39 +75,38 @@ export class FlameView {
 
 	zoomedTo(d) {
 		this.zoomed = d.parent ? d : null;
-		this.focus = d;
-		this.showFocus();
-		this.say(d);
+		this.choose(this.zoomed);
 	}
 
 	reset() {
 		if (!this.zoomed) return false;
 		this.graph.resetZoom();
-		this.zoomed = null;
 		return true;
 	}
 
-	// What a frame is and holds, with what can be done about it.
+	// What a frame is and holds.
 	say(d) {
-		const { frame, frameIndex } = d.data;
+		if (!d) return;
+		const { frame } = d.data;
 		const place = frame?.fileName ? `${frame.fileName}${frame.line ? `:${frame.line}` : ''}` : '';
-		replace(this.status,
-			el('div', { class: 'flame-what' }, name(d.data.name, 240, 'function'), ' ',
-				el('strong', null, this.amount(d)), ' ',
-				frame?.moduleName && name(frame.moduleName, 80, 'module'), ' ',
-				place && name(place, 160, 'place')),
-			el('div', { class: 'flame-actions' },
-				this.zoomed && el('button', { type: 'button', onclick: () => { this.reset(); this.say(this.root); } },
-					'Zoom out'),
-				frame && el('button', { type: 'button', id: 'through-frame',
-					onclick: () => this.on.frame(frameIndex) }, 'Sites through this frame')));
+		replace(this.what, name(d.data.name, 240, 'function'), ' ', el('strong', null, this.amount(d)), ' ',
+			frame?.moduleName && name(frame.moduleName, 80, 'module'), ' ',
+			place && name(place, 160, 'place'));
+	}
+
+	// Makes a frame the one that keys and buttons are about; null: none.
+	choose(d) {
+		const index = d?.data.frameIndex;
+		this.focus = d;
+		this.say(d ?? this.root);
+		select(this.chart).selectAll('g.frame').classed('focus', (other) => other === d);
+		replace(this.actions,
+			this.zoomed && el('button', { type: 'button', onclick: () => this.reset() }, 'Zoom out'),
+			index !== undefined && el('button', { type: 'button', id: 'through-frame',
+				onclick: () => this.on.frame(index) }, 'Sites through this frame'));
 	}
 
 	// ---- keyboard ----
-
-	showFocus() {
-		select(this.chart).selectAll('g.frame').classed('focus', (d) => d === this.focus);
-	}
 
 	neighbour(key) {
 		const d = this.focus ?? this.root;
@@ -116,16 +119,13 @@ export class FlameView {
 	}
 
 	key(event) {
-		if (event.target.closest('button')) return;
+		if (!this.root || event.target.closest('button')) return;
 		if (/^Arrow/.test(event.key)) {
-			this.focus = this.neighbour(event.key);
-			this.say(this.focus);
-			this.showFocus();
+			this.choose(this.neighbour(event.key));
 		} else if (event.key === 'Enter' && this.focus) {
 			this.graph.zoomTo(this.focus);
 		} else if (event.key === 'Escape' && this.zoomed) {
 			this.reset();
-			this.say(this.root);
 			event.stopPropagation();
 		} else {
 			return;

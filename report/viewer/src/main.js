@@ -227,7 +227,7 @@ class App {
 		} else if (this.state.view === 'sites' && this.state.site) {
 			this.close();
 		} else if (this.state.view === 'flame' && this.flame.reset()) {
-			this.flame.say(this.flame.root);
+			return;
 		} else if (this.state.frame >= 0 || this.state.query) {
 			this.change({ frame: -1, query: '' });
 		}
