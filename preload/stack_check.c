@@ -24,6 +24,7 @@
 /* What an oracle found, from the hook's caller outward: frames as in SECT_FRAMES. */
 struct oracle {
 	const char *name;
+	uint64_t knows;		/* bits of a frame that can be compared */
 	uint32_t count;
 	bool more;		/* the walk was ended by us: one frame more than needed */
 	uint64_t frame[DEPTH_MAX + 1];
@@ -31,6 +32,14 @@ struct oracle {
 
 static atomic_ullong compared, wrong, disagreed;
 bool stack_check_trusting;
+
+static void oracle_init(struct oracle *o, const char *name, uint64_t knows)
+{
+	o->name = name;
+	o->knows = knows;
+	o->count = 0;
+	o->more = false;
+}
 
 /* Takes the next frame; false: enough. */
 static bool found(struct oracle *o, uint32_t wanted, uint64_t ip, bool exact)
@@ -83,11 +92,20 @@ static bool reach(unw_cursor_t *cursor, const struct frame_regs *from)
 	return false;
 }
 
+/* Behind code without unwind information it would guess, and may crash over its guess. */
+static bool step_outward(unw_cursor_t *cursor)
+{
+	unw_proc_info_t info;
+
+	/* a range of one byte stands for "not known" */
+	return unw_get_proc_info(cursor, &info) == 0 && info.end_ip - info.start_ip > 1 &&
+	       unw_step(cursor) > 0;
+}
+
 static void walk_libunwind(struct oracle *o, const struct frame_regs *from, uint32_t wanted)
 {
 	unw_context_t context;
 	unw_cursor_t cursor;
-	bool exact = false, interrupted;
 	unw_word_t ip;
 
 	flush_libunwind();
@@ -96,11 +114,9 @@ static void walk_libunwind(struct oracle *o, const struct frame_regs *from, uint
 		return;
 	do {
 		unw_get_reg(&cursor, UNW_REG_IP, &ip);
-		interrupted = unw_is_signal_frame(&cursor) > 0;
-		if (!ip || !found(o, wanted, ip, exact))
+		if (!ip || !found(o, wanted, ip, false))
 			return;
-		exact = interrupted;
-	} while (unw_step(&cursor) > 0);
+	} while (step_outward(&cursor));
 }
 
 /* ---- libgcc --------------------------------------------------------------------- */
@@ -139,6 +155,14 @@ static const uint64_t *frames_of(const struct session_stack *s)
 	return (const uint64_t *)recorder.shm.sect[SECT_FRAMES].base + s->frames;
 }
 
+static bool equal(const uint64_t *frame, const struct oracle *o, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if ((frame[i] ^ o->frame[i]) & o->knows)
+			return false;
+	return true;
+}
+
 /*
  * A stack that was cut has more frames outside of what it shows, any other has
  * none. Behind a frame without unwind information only guesses can be right.
@@ -148,7 +172,7 @@ static bool agrees(const struct session_stack *s, const struct oracle *o)
 	uint32_t n = o->count < s->depth ? o->count : s->depth;
 	bool guessed = s->flags & STACK_GUESSED;
 
-	if (!o->count || memcmp(frames_of(s), o->frame, n * sizeof(uint64_t)))
+	if (!o->count || !equal(frames_of(s), o, n))
 		return false;
 	if (guessed)
 		return n == o->count || s->flags & STACK_CUT;
@@ -191,13 +215,14 @@ static void show(const struct session_stack *s, const struct oracle *a, const st
 COLD void stack_check(uint32_t stack, const struct frame_regs *from)
 {
 	const struct session_stack *s = &recorder.stacks[stack];
-	struct oracle libgcc = { .name = "libgcc", .count = 0 };
-	struct oracle libunwind = { .name = "libunwind", .count = 0 };
+	struct oracle libgcc, libunwind;
 	bool first, second;
 	int err = errno;
 
 	if (s->flags & STACK_OVERFLOW)
 		return;
+	oracle_init(&libgcc, "libgcc", UINT64_MAX);
+	oracle_init(&libunwind, "libunwind", ~STACK_EXACT_BIT);
 	walk_libgcc(&libgcc, from, s->depth);
 	walk_libunwind(&libunwind, from, s->depth);
 	first = agrees(s, &libgcc);
