@@ -88,9 +88,10 @@ static void add_to_process(struct report_process *p, const struct report_site *s
 		p->sites[site->kind]++;
 }
 
-static void add_to_sums(struct report *r, const struct report_site *site)
+static int add_to_sums(struct report *r, const struct report_site *site)
 {
 	struct report_summary *sum = &r->summary;
+	int err = 0;
 
 	sum->sites++;
 	if (site->live.count)
@@ -98,12 +99,15 @@ static void add_to_sums(struct report *r, const struct report_site *site)
 	figure_add(&sum->live[site->kind], &site->live);
 	figure_add(&sum->all, &site->live);
 	figure_add(&sum->inherited, &site->inherited);
-	for (size_t i = 0; i < site->holding_count; i++) {
+	for (size_t i = 0; i < site->holding_count && !err; i++) {
 		const struct report_holding *h = &site->holdings[i];
 
 		add_to_process(&r->processes[h->process], site, h,
 			       !i || h->process != h[-1].process);
+		if (site->cache)
+			err = report_add_cache_holding(r, h->process, site->cache, &h->live);
 	}
+	return err;
 }
 
 /* ---- order ---- */
@@ -137,11 +141,13 @@ static void cut_to_top(struct report *r)
 
 int report_finish(struct report *r)
 {
+	int err = 0;
+
 	r->shown = malloc((r->site_count + 1) * sizeof(*r->shown));
 	if (!r->shown)
 		return -ENOMEM;
 	attach_parts(r);
-	for (size_t i = 0; i < r->site_count; i++) {
+	for (size_t i = 0; i < r->site_count && !err; i++) {
 		struct report_site *site = &r->sites[i];
 		bool suppressed = false;
 
@@ -158,10 +164,11 @@ int report_finish(struct report *r)
 			continue;
 		}
 		add_growth(site);
-		add_to_sums(r, site);
+		err = add_to_sums(r, site);
 		r->shown[r->shown_count++] = site;
 	}
 	qsort(r->shown, r->shown_count, sizeof(*r->shown), compare_sites);
 	cut_to_top(r);
-	return 0;
+	report_attach_cache_holdings(r);
+	return err;
 }

@@ -137,6 +137,20 @@ static void print_session(struct json *j, const struct report_session *s)
 	json_close(j, '}');
 }
 
+static void print_process_caches(struct json *j, const struct report_process *p)
+{
+	if (!p->cache_count)
+		return;
+	json_open(j, "caches", '[');
+	for (size_t i = 0; i < p->cache_count; i++) {
+		json_open(j, NULL, '{');
+		json_string(j, "name", p->caches[i].cache);
+		print_figure(j, "live", &p->caches[i].live);
+		json_close(j, '}');
+	}
+	json_close(j, ']');
+}
+
 static void print_process(struct json *j, const struct report_process *p)
 {
 	json_open(j, NULL, '{');
@@ -156,6 +170,7 @@ static void print_process(struct json *j, const struct report_process *p)
 	json_bool(j, "has_session", p->has_session);
 	print_kinds(j, "live_by_kind", p->live);
 	print_figure(j, "inherited", &p->inherited);
+	print_process_caches(j, p);
 	json_close(j, '}');
 }
 

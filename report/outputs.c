@@ -20,6 +20,7 @@ static int write_text(FILE *f, const struct report *r, const struct text_options
 {
 	text_print_stacks(f, r, text);
 	text_print_totals(f, r, text);
+	text_print_coverage(f, r);
 	text_print_losses(f, r);
 	return 0;
 }

@@ -41,6 +41,7 @@ void report_free(struct report *r)
 	free(r->sessions);
 	free(r->processes);
 	free(r->caches);
+	free(r->cache_holdings);
 	free(r->locations);
 	free(r->stacks);
 	free(r->raw);

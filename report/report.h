@@ -125,6 +125,13 @@ struct report_site {
 	double score;		/* rank by suspicion, see rank.h */
 };
 
+/* What a process holds of one slab cache. */
+struct report_cache_holding {
+	uint32_t process;
+	const char *cache;
+	struct figure live;
+};
+
 /* A program in one process, or a task that holds kernel memory. */
 struct report_process {
 	const char *host, *boot_id, *exe, *cmdline, *comm, *cgroup;
@@ -135,6 +142,8 @@ struct report_process {
 	struct figure live[KIND_COUNT];
 	struct figure inherited;
 	size_t sites[KIND_COUNT];	/* with something outstanding */
+	const struct report_cache_holding *caches;	/* most objects first */
+	size_t cache_count;
 };
 
 /* One input. */

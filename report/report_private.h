@@ -45,6 +45,9 @@ struct report {
 	struct report_cache *caches;
 	size_t cache_count, cache_room;
 
+	struct report_cache_holding *cache_holdings;
+	size_t cache_holding_count, cache_holding_room;
+
 	uint32_t *locations;
 	size_t location_count, location_room;
 	struct model_stack *stacks;
@@ -123,6 +126,12 @@ int report_scan_totals(struct report *r, struct session *s, size_t input, const 
 
 int report_merge_sites(struct report *r);	/* symbolized stacks to sites */
 int report_finish(struct report *r);		/* filters, sums, order */
+
+/* ---- cache_holdings.c: who holds objects of which slab cache ---- */
+
+int report_add_cache_holding(struct report *r, uint32_t process, const char *cache,
+			     const struct figure *live);
+void report_attach_cache_holdings(struct report *r);	/* sorts, sums, hands them to processes */
 
 /* ---- filter.c ---- */
 

@@ -246,6 +246,19 @@ static void print_kinds(FILE *f, const struct figure live[KIND_COUNT], const siz
 		fputs("nothing outstanding", f);
 }
 
+#define CACHES_SHOWN 4
+
+/* "592 filp + 592 sock_inode_cache" */
+static void print_caches(FILE *f, const struct report_process *p)
+{
+	for (size_t i = 0; i < p->cache_count && i < CACHES_SHOWN; i++) {
+		fprintf(f, "%s%.0f ", i ? " + " : "; ", p->caches[i].live.est_count);
+		fmt_name(f, p->caches[i].cache, FMT_NAME_MAX);
+	}
+	if (p->cache_count > CACHES_SHOWN)
+		fprintf(f, " + %zu more caches", p->cache_count - CACHES_SHOWN);
+}
+
 static bool holds_any(const struct report_process *p)
 {
 	for (int k = 0; k < KIND_COUNT; k++)
@@ -265,6 +278,7 @@ static void print_process(FILE *f, const struct report_process *p, const struct 
 	}
 	fputs(": ", f);
 	print_kinds(f, p->live, p->sites);
+	print_caches(f, p);
 	if (p->inherited.count)
 		fprintf(f, "; %" PRIu64 " blocks inherited from pid %" PRIu32 "%s",
 			p->inherited.count, p->parent_pid,

@@ -38,6 +38,12 @@ void text_print_totals(FILE *f, const struct report *r, const struct text_option
 /* Losses by cause, damaged sessions, modules without symbols; nothing when all is well. */
 void text_print_losses(FILE *f, const struct report *r);
 
+/*
+ * Slab caches that grew by more objects than were tracked: objects that come in
+ * bulk emit no event. Nothing without kernel sessions.
+ */
+void text_print_coverage(FILE *f, const struct report *r);
+
 /* What libleak.so shows when its process ends: a line that names it, stacks, total, losses. */
 void text_print_exit(FILE *f, const struct report *r, const struct text_options *o);
 

@@ -6,6 +6,8 @@
 #include "report/losses.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void print_causes(FILE *f, const uint64_t loss[LOSS_MAX], bool understates)
 {
@@ -90,6 +92,59 @@ static void print_modules(FILE *f, const struct report *r)
 		fmt_name(f, m->path, FMT_NAME_MAX);
 		fprintf(f, " %s\n", why);
 	}
+}
+
+/* ---- growth of slab caches that the events don't explain ---- */
+
+#define CACHES_SHOWN 10
+
+struct growth {
+	const struct report_cache *cache;
+	uint64_t grown, tracked;	/* objects */
+};
+
+static int compare_missing(const void *a, const void *b)
+{
+	const struct growth *x = a, *y = b;
+	uint64_t missing_x = x->grown - x->tracked, missing_y = y->grown - y->tracked;
+
+	if (missing_x != missing_y)
+		return missing_x > missing_y ? -1 : 1;
+	return strcmp(x->cache->name, y->cache->name);
+}
+
+static uint64_t rise(uint64_t from, uint64_t to)
+{
+	return to > from ? to - from : 0;
+}
+
+void text_print_coverage(FILE *f, const struct report *r)
+{
+	size_t count = report_cache_count(r), n = 0;
+	struct growth *list = malloc((count + 1) * sizeof(*list));
+
+	for (size_t i = 0; list && i < count; i++) {
+		const struct session_cache *c = &report_cache(r, i)->counts;
+		struct growth g = {
+			report_cache(r, i), rise(c->active_start, c->active_end),
+			rise(c->tracked_start, c->tracked_end),
+		};
+
+		if (g.grown > g.tracked)
+			list[n++] = g;
+	}
+	if (n)
+		qsort(list, n, sizeof(*list), compare_missing);
+	if (n)
+		fputs("Slab caches that grew by more than the events tell:\n", f);
+	for (size_t i = 0; i < n && i < CACHES_SHOWN; i++) {
+		fputs("\t", f);
+		fmt_name(f, list[i].cache->name, FMT_NAME_MAX);
+		fprintf(f, ": %" PRIu64 " of %" PRIu64 " objects tracked, coverage %.0f %%\n",
+			list[i].tracked, list[i].grown,
+			100.0 * (double)list[i].tracked / (double)list[i].grown);
+	}
+	free(list);
 }
 
 void text_print_losses(FILE *f, const struct report *r)
