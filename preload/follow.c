@@ -222,6 +222,27 @@ bool follow_is_starting(const struct follow *f)
 	return false;
 }
 
+/*
+ * A process may go on as another program that makes no session (a static one).
+ * Only the name is compared: directories look different from inside a chroot.
+ */
+static bool runs_other_program(const struct session *s)
+{
+	const struct session_header *header = session_header(s);
+	const char *exe = basename(session_string(s, header->exe)), *now;
+	char path[64], target[PATH_MAX];
+	size_t name = strlen(exe);
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", header->pid);
+	len = readlink(path, target, sizeof(target) - 1);
+	if (len <= 0 || !name)
+		return false;
+	target[len] = '\0';
+	now = basename(target);
+	return strncmp(now, exe, name) || (now[name] && strcmp(now + name, " (deleted)"));
+}
+
 void follow_refresh(struct followed *one)
 {
 	bool running;
@@ -230,9 +251,12 @@ void follow_refresh(struct followed *one)
 		return;
 	/* in this order: what is read after the end of the writer is all there is */
 	running = session_is_running(one->session);
-	if (session_refresh(one->session) || !running ||
+	one->replaced = running && runs_other_program(one->session);
+	if (session_refresh(one->session) || !running || one->replaced ||
 	    session_header(one->session)->state == SESSION_ENDED)
 		one->state = FOLLOWED_ENDED;
+	if (session_header(one->session)->end_reason == SESSION_END_EXEC)
+		one->replaced = true;
 }
 
 void follow_done(struct followed *one)

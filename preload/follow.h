@@ -31,6 +31,7 @@ struct followed {
 	char *path;
 	enum followed_state state;
 	struct session *session;
+	bool replaced;		/* ENDED because the process executed another program */
 	unsigned int tries;	/* to open it */
 
 	bool announced, shown;

@@ -210,7 +210,7 @@ static bool is_silent(const struct followed *one, const struct report *report, b
 {
 	if (one->state != FOLLOWED_ENDED)
 		return false;
-	if (session_header(one->session)->end_reason == SESSION_END_EXEC)
+	if (one->replaced)
 		return true;
 	return !first && !report_summary(report)->sites_live && !report_summary(report)->lossy;
 }
