@@ -187,20 +187,28 @@ static bool is_release(const char *name)
 	       starts_with(name, "_ZdaPv");
 }
 
-static void add_hook(const char *name, uintptr_t addr)
+/* Keeps the hooks that stand for something, with what that is. */
+static void find_real_functions(void)
 {
-	uintptr_t found = (uintptr_t)dlsym(RTLD_DEFAULT, name);
-	unsigned b = bucket_of(name);
+	unsigned count = 0;
 
-	if (!found || found == addr || hook_count == MAX_HOOKS)
-		return;
-	hooks[hook_count++] = (struct hook){ name, addr, found, is_release(name) };
-	while (by_name[b])
-		b = (b + 1) % BUCKETS;
-	by_name[b] = (unsigned char)hook_count;
+	for (unsigned i = 0; i < hook_count; i++) {
+		struct hook h = hooks[i];
+		unsigned b = bucket_of(h.name);
+
+		h.real = (uintptr_t)dlsym(RTLD_DEFAULT, h.name);
+		if (!h.real || h.real == h.hook)
+			continue;
+		hooks[count++] = h;
+		while (by_name[b])
+			b = (b + 1) % BUCKETS;
+		by_name[b] = (unsigned char)count;
+	}
+	hook_count = count;
 }
 
-static int find_hooks(struct dl_phdr_info *info, size_t size, void *arg)
+/* No loader function may be called from here: the locks would be taken in reverse order. */
+static int list_hooks(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct object o;
 	size_t count;
@@ -215,8 +223,9 @@ static int find_hooks(struct dl_phdr_info *info, size_t size, void *arg)
 		const char *name = o.strtab + s->st_name;
 
 		if (s->st_shndx != SHN_UNDEF && ELF64_ST_TYPE(s->st_info) == STT_FUNC &&
-		    !starts_with(name, "libleak_"))
-			add_hook(name, o.bias + s->st_value);
+		    !starts_with(name, "libleak_") && hook_count < MAX_HOOKS)
+			hooks[hook_count++] = (struct hook){ name, o.bias + s->st_value, 0,
+							     is_release(name) };
 	}
 	return 1;
 }
@@ -227,7 +236,8 @@ int got_prepare(void)
 		got_restore();
 	hook_count = 0;
 	memset(by_name, 0, sizeof(by_name));
-	dl_iterate_phdr(find_hooks, NULL);
+	dl_iterate_phdr(list_hooks, NULL);
+	find_real_functions();
 	return hook_count ? 0 : -ENOENT;
 }
 
