@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "preload/outer_pid.h"
+
 #define SOON_TRIES 400	/* its writer was killed, or descriptors are short: no haste any more */
 
 struct follow {
@@ -226,21 +228,36 @@ bool follow_is_starting(const struct follow *f)
  * A process may go on as another program that makes no session (a static one).
  * Only the name is compared: directories look different from inside a chroot.
  */
-static bool runs_other_program(const struct session *s)
+static bool runs_other_program(const struct followed *one)
 {
-	const struct session_header *header = session_header(s);
-	const char *exe = basename(session_string(s, header->exe)), *now;
+	const struct session_header *header = session_header(one->session);
+	const char *exe = basename(session_string(one->session, header->exe)), *now;
+	pid_t pid = one->outer_pid ? one->outer_pid : (pid_t)header->pid;
 	char path[64], target[PATH_MAX];
 	size_t name = strlen(exe);
 	ssize_t len;
 
-	snprintf(path, sizeof(path), "/proc/%u/exe", header->pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	len = readlink(path, target, sizeof(target) - 1);
 	if (len <= 0 || !name)
 		return false;
 	target[len] = '\0';
 	now = basename(target);
 	return strncmp(now, exe, name) || (now[name] && strcmp(now + name, " (deleted)"));
+}
+
+/* What its header says was read before; a process in another pid namespace is looked for once. */
+static bool is_running(struct followed *one)
+{
+	const struct session_header *header = session_header(one->session);
+
+	if (session_is_running(one->session))
+		return true;
+	if (header->state != SESSION_LIVE)
+		return false;
+	if (!one->outer_pid)
+		one->outer_pid = outer_pid_find((pid_t)header->pid, header->start_ticks);
+	return one->outer_pid && outer_pid_runs(one->outer_pid, header->start_ticks);
 }
 
 void follow_refresh(struct followed *one)
@@ -250,8 +267,8 @@ void follow_refresh(struct followed *one)
 	if (one->state != FOLLOWED_RUNNING)
 		return;
 	/* in this order: what is read after the end of the writer is all there is */
-	running = session_is_running(one->session);
-	one->replaced = running && runs_other_program(one->session);
+	running = is_running(one);
+	one->replaced = running && runs_other_program(one);
 	if (session_refresh(one->session) || !running || one->replaced ||
 	    session_header(one->session)->state == SESSION_ENDED)
 		one->state = FOLLOWED_ENDED;

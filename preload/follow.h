@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/session_reader.h"
 
@@ -33,6 +34,7 @@ struct followed {
 	struct session *session;
 	bool replaced;		/* ENDED because the process executed another program */
 	unsigned int tries;	/* to open it */
+	pid_t outer_pid;	/* of a process in a pid namespace of its own; 0: in ours */
 
 	bool announced, shown;
 	uint32_t pid;		/* from the header, known once announced */
