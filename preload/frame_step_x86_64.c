@@ -150,6 +150,19 @@ static bool seek(struct frame_walk *w, const struct frame_regs *r)
 	return false;
 }
 
+/*
+ * At @r, with nothing but its own registers: for when a frame inside of it has no
+ * unwind information. A signal frame needs no more than the stack pointer.
+ */
+static void start_at(struct cfi_regs *c, const struct frame_regs *r)
+{
+	*c = (struct cfi_regs){ .exact = r->ip & FRAME_EXACT };
+	c->known = 1u << CFI_REG_BP | 1u << CFI_REG_SP | 1u << CFI_REG_RA;
+	c->reg[CFI_REG_BP] = r->bp;
+	c->reg[CFI_REG_SP] = r->sp;
+	c->reg[CFI_REG_RA] = r->ip & ~FRAME_EXACT;
+}
+
 /* With all of the call frame information: signal frames, expressions, any CFA register. */
 static enum step_result step_with_row(struct frame_walk *w, struct frame_regs *r)
 {
@@ -161,7 +174,7 @@ static enum step_result step_with_row(struct frame_walk *w, struct frame_regs *r
 		w->slow_started = true;
 	}
 	if (!seek(w, r))
-		return STEP_LOST;
+		start_at(c, r);
 	kind = cfi_step(c, read_word, w);
 	if (kind != CFI_STEP)
 		return kind == CFI_END ? STEP_END : STEP_LOST;

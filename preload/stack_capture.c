@@ -160,6 +160,15 @@ static ALWAYS_INLINE void splice(struct frame_cache *c, int kept, int fresh)
 	append_fresh(c, fresh);
 }
 
+/*
+ * Is the outermost kept frame where every walk would end? One that was lost for
+ * want of registers may be stepped out of when other frames are inside of it.
+ */
+static ALWAYS_INLINE bool ends_for_good(const struct frame_cache *c)
+{
+	return !c->open && !(c->partial && (c->frame[0].slot & KEPT_BARRIER));
+}
+
 /* Walks from @cur; what is as it was is taken over, the rest stepped. */
 static ALWAYS_INLINE void walk(struct frame_cache *c, struct frame_regs cur, int depth)
 {
@@ -177,7 +186,7 @@ static ALWAYS_INLINE void walk(struct frame_cache *c, struct frame_regs cur, int
 			int good = verify(c, i, last);
 			const struct kept_frame *f = &c->frame[good];
 
-			if (good <= last || (good == 0 && !c->open))
+			if (good <= last || (good == 0 && ends_for_good(c)))
 				break;
 			fresh = reuse_inner(c, i, good, fresh);
 			cur = (struct frame_regs){ f->ip, f->sp, f->bp };
