@@ -50,7 +50,7 @@ function card(label, figure, note, className = '') {
 	return el('div', { class: `card ${className}` },
 		el('div', { class: 'card-label' }, label),
 		el('div', { class: 'card-value' }, (estimate ? '\u2248\u2009' : '') + text.bytes(figure.bytes)),
-		el('div', { class: 'card-note' }, `${text.count(figure.count)} blocks`, note && ` ${note}`,
+		el('div', { class: 'card-note' }, `${text.count(figure.count)} block${figure.count === 1 ? '' : 's'}`, note && ` ${note}`,
 			estimate && el('div', null, `\u00b1 ${text.bytes(figure.bytesBound)} (95 %)`)));
 }
 
@@ -60,7 +60,7 @@ function sumGrowth(model) {
 
 function cards(model) {
 	const { summary, kinds } = model;
-	const list = [card('Outstanding', summary.all, `in ${text.count(summary.sitesLive)} sites`, 'all')];
+	const list = [card('Outstanding', summary.all, `in ${text.count(summary.sitesLive)} site${summary.sitesLive === 1 ? '' : 's'}`, 'all')];
 	kinds.forEach((kind, i) => {
 		if (summary.live[i].count > 0)
 			list.push(card(`${kind.kernel ? 'Kernel' : 'User'} ${kind.name}`, summary.live[i], '',

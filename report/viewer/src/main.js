@@ -95,6 +95,8 @@ class App {
 		replace(this.tabs, views.map((view) => el('button', { type: 'button', role: 'tab', id: `tab-${view}`,
 			'aria-selected': view === this.state.view ? 'true' : 'false', 'aria-controls': 'panel',
 			tabindex: view === this.state.view ? 0 : -1, onclick: () => this.change({ view }) }, TITLES[view])));
+		const selected = this.tabs.querySelector('[aria-selected=true]');
+		this.tabs.scrollLeft = Math.max(0, selected.offsetLeft + selected.offsetWidth - this.tabs.clientWidth);
 		this.panel.setAttribute('aria-labelledby', `tab-${this.state.view}`);
 	}
 

@@ -102,7 +102,7 @@ export class SiteTable {
 		const cell = (key, ...content) => el('div', { role: 'gridcell', class: `cell ${key}` }, content);
 		return [
 			cell('bytes', bar, el('span', null, about + text.bytes(row.bytes))),
-			cell('count', about + text.count(row.count), el('span', { class: 'unit' }, ' blocks')),
+			cell('count', about + text.count(row.count), el('span', { class: 'unit' }, row.count === 1 ? ' block' : ' blocks')),
 			this.hasGrowth && cell('growth' + (site.growth > 0.5 ? ' grows' : ''), text.growth(site.growth, ''), el('span', { class: 'unit' }, '/min')),
 			cell('oldest', el('span', { class: 'unit' }, 'oldest '), row.count ? text.duration(row.oldest) : '\u2013'),
 			cell('kind', el('span', { class: 'tag' }, site.kindName),

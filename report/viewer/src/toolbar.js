@@ -47,14 +47,22 @@ export class Toolbar {
 			'aria-label': 'Search (press /)', maxlength: 500, spellcheck: 'false', autocomplete: 'off',
 			oninput: () => this.typed() });
 		this.count = el('span', { class: 'count', 'aria-live': 'polite', id: 'shown' });
-		this.rest = el('div', { class: 'choices' });
-		this.node = el('div', { class: 'toolbar', role: 'search' }, this.search, this.rest, this.count);
+		this.rest = el('div', { class: 'choices', id: 'filters' });
+		this.more = el('button', { type: 'button', class: 'more', 'aria-controls': 'filters', 'aria-expanded': 'false',
+			onclick: () => this.unfold() }, 'Filters');
+		this.node = el('div', { class: 'toolbar', role: 'search' }, this.search, this.more, this.rest, this.count);
 	}
 
 	// Searching waits for a pause, so that typing stays smooth with many sites.
 	typed() {
 		clearTimeout(this.timer);
 		this.timer = setTimeout(() => this.on({ query: this.search.value }), 120);
+	}
+
+	// In narrow windows the filters are behind a button.
+	unfold() {
+		const open = this.node.classList.toggle('unfolded');
+		this.more.setAttribute('aria-expanded', open ? 'true' : 'false');
 	}
 
 	show(model, state) {
