@@ -177,7 +177,7 @@ setup-bench:
 sub-make = $(Q)+$(MAKE) --no-print-directory
 
 demo: setup
-	$(sub-make) all targets
+	$(sub-make) all $(O)/targets/allocs
 	$(O)/memleak -c $(O)/targets/allocs 2
 
 check: setup-check
