@@ -18,6 +18,11 @@ double estimate_probability(enum session_sampling sampling, double mean, uint64_
 	return p > 1e-15 ? p : 1e-15;
 }
 
+double estimate_weight(double from_session)
+{
+	return isfinite(from_session) ? from_session : 0;
+}
+
 void estimate_add(struct figure *f, uint64_t size, double p)
 {
 	f->count++;

@@ -16,6 +16,9 @@
 /* The probability that a block of this size was recorded; 1 when everything was. */
 double estimate_probability(enum session_sampling sampling, double mean, uint64_t size);
 
+/* A weight as a session holds it; a damaged one may hold any bit pattern: 0 unless finite. */
+double estimate_weight(double from_session);
+
 /* Adds one recorded event of `size` bytes that had probability p. */
 void estimate_add(struct figure *f, uint64_t size, double p);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* finish.c - merged sites to a report: sums, filters, order. */
 #include "report/baseline.h"
+#include "report/rank.h"
 #include "report/report_private.h"
 
 #include <errno.h>
@@ -117,6 +118,10 @@ static int compare_sites(const void *a, const void *b)
 	const struct report_site *x = *(const struct report_site *const *)a;
 	const struct report_site *y = *(const struct report_site *const *)b;
 
+	if (!x->live.count != !y->live.count)
+		return x->live.count ? -1 : 1;
+	if (x->score != y->score)
+		return x->score > y->score ? -1 : 1;
 	if (x->live.est_bytes != y->live.est_bytes)
 		return x->live.est_bytes > y->live.est_bytes ? -1 : 1;
 	if (x->live.est_count != y->live.est_count)
@@ -126,6 +131,22 @@ static int compare_sites(const void *a, const void *b)
 	if (x->fingerprint != y->fingerprint)
 		return x->fingerprint < y->fingerprint ? -1 : 1;
 	return (x->depth > y->depth) - (x->depth < y->depth);
+}
+
+static double score(const struct report_site *site, enum report_sort sort)
+{
+	switch (sort) {
+	case SORT_COUNT:
+		return site->live.est_count;
+	case SORT_AGE:
+		return (double)site->age_max_ns;
+	case SORT_GROWTH:
+		return site->growth;
+	case SORT_SUSPICION:
+		return site_suspicion(site);
+	default:
+		return site->live.est_bytes;
+	}
 }
 
 static void cut_to_top(struct report *r)
@@ -164,6 +185,7 @@ int report_finish(struct report *r)
 			continue;
 		}
 		add_growth(site);
+		site->score = score(site, r->options.sort);
 		err = add_to_sums(r, site);
 		r->shown[r->shown_count++] = site;
 	}

@@ -381,6 +381,7 @@ static void print_flags(struct json *j, const struct report_site *site)
 {
 	json_bool(j, "cut", site->flags & STACK_CUT);
 	json_bool(j, "partial", site->flags & STACK_PARTIAL);
+	json_bool(j, "guessed", site->flags & STACK_GUESSED);
 	json_bool(j, "overflow", site->flags & STACK_OVERFLOW);
 }
 

@@ -15,6 +15,7 @@ enum {
 	OPT_DOMAIN, OPT_MODULE, OPT_INCLUDE, OPT_EXCLUDE, OPT_SUPPRESSIONS, OPT_SYSROOT,
 	OPT_ERROR_EXITCODE, OPT_VERSION, OPT_HTML,
 	OPT_JUNIT, OPT_SARIF, OPT_BASELINE, OPT_UPDATE_BASELINE, OPT_FAIL_ABOVE,
+	OPT_SORT,
 };
 
 static const struct option_def defs[] = {
@@ -35,6 +36,8 @@ static const struct option_def defs[] = {
 	{ 'Z', "max-size", "BYTES", "only blocks of at most this size", 0 },
 	{ 'T', "top", "N", "only the N stacks that hold most (default 10 in text, else all; 0: all)",
 	  0 },
+	{ OPT_SORT, "sort", "KEY", "what comes first: bytes, count, age (of the oldest block), growth "
+	  "(needs a timeline) or suspicion (bytes older than what is usual there)", 0 },
 	{ 'p', "pid", "PID", "only this process", 0 },
 	{ OPT_DOMAIN, "domain", "user|kernel", "only memory of processes, or of the kernel", 0 },
 	{ OPT_MODULE, "module", "NAME", "only stacks with a frame in this module", 0 },
@@ -171,6 +174,22 @@ static int set_domain(struct command *c, const char *arg)
 	return 0;
 }
 
+static int set_sort(struct command *c, const char *arg)
+{
+	static const char *const keys[] = {
+		[SORT_BYTES] = "bytes", [SORT_COUNT] = "count", [SORT_AGE] = "age",
+		[SORT_GROWTH] = "growth", [SORT_SUSPICION] = "suspicion",
+	};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		if (strcmp(arg, keys[i]))
+			continue;
+		c->report.sort = (enum report_sort)i;
+		return 0;
+	}
+	return usage_error("sort", arg, "expected bytes, count, age, growth or suspicion");
+}
+
 static int set_number(const char *option, const char *arg, uint64_t max, uint64_t *value)
 {
 	return option_number(arg, 0, max, value) ? usage_error(option, arg, "no such number") : 0;
@@ -201,6 +220,8 @@ static int set_filter(struct command *c, int id, const char *arg)
 		err = set_number("pid", arg, INT32_MAX, &n);
 		o->pid = (uint32_t)n;
 		return err;
+	case OPT_SORT:
+		return set_sort(c, arg);
 	case OPT_DOMAIN:
 		return set_domain(c, arg);
 	case OPT_MODULE:

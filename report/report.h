@@ -8,7 +8,7 @@
  * A site is a call stack after symbolization, together with the kind of memory
  * (and, in the kernel, the slab cache). The same code in several runs, processes
  * and hosts is one site, wherever it was mapped. What a printer gets is constant
- * and sorted: sites by outstanding bytes, largest first.
+ * and sorted: sites by outstanding bytes, unless asked for otherwise, largest first.
  *
  * Sizes in bytes, times in nanoseconds. Strings and arrays belong to the report (or
  * its symbolizer) and live as long as it does. Not thread-safe.
@@ -35,7 +35,11 @@ enum report_kind {
 	KIND_COUNT
 };
 
+/* What comes first; sites that are equal in it are sorted by outstanding bytes. */
+enum report_sort { SORT_BYTES, SORT_COUNT, SORT_AGE, SORT_GROWTH, SORT_SUSPICION };
+
 struct report_options {
+	enum report_sort sort;
 	bool older_set;		/* false: each session's own default */
 	uint64_t older_ns;	/* only blocks at least this old */
 	uint64_t min_size, max_size;	/* only blocks of these sizes; max 0: no limit */
@@ -122,7 +126,7 @@ struct report_site {
 	const struct report_point *points;	/* by process, then time */
 	size_t point_count;
 	double growth;		/* bytes per minute over the timeline, least squares; 0: no timeline */
-	double score;		/* rank by suspicion, see rank.h */
+	double score;		/* what it was sorted by */
 };
 
 /* What a process holds of one slab cache. */
@@ -210,7 +214,7 @@ const struct report_summary *report_summary(const struct report *r);
 const struct report_options *report_options(const struct report *r);
 const struct symbolizer *report_symbolizer(const struct report *r);
 
-/* Sites in order of outstanding bytes (estimated), then by fingerprint. NULL behind the last. */
+/* Sites in the order that was asked for; those without anything outstanding come last. NULL: no more. */
 size_t report_site_count(const struct report *r);
 const struct report_site *report_site(const struct report *r, size_t i);
 const struct report_process *report_process(const struct report *r, size_t i);

@@ -120,9 +120,9 @@ static int add_combined(void *arg, const struct session_site *site)
 	/* A block may be freed by another thread than its own: only the sums make sense. */
 	h->live.count += count;
 	h->live.bytes += bytes;
-	h->live.est_count += sampled ? site->w_alloc_count - site->w_free_count :
+	h->live.est_count += sampled ? estimate_weight(site->w_alloc_count - site->w_free_count) :
 				       (double)(int64_t)count;
-	h->live.est_bytes += sampled ? site->w_alloc_bytes - site->w_free_bytes :
+	h->live.est_bytes += sampled ? estimate_weight(site->w_alloc_bytes - site->w_free_bytes) :
 				       (double)(int64_t)bytes;
 	return 0;
 }

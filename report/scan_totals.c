@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* scan_totals.c - totals per stack, freed lifetimes, peaks and the timeline of a session. */
+#include "report/estimate.h"
 #include "report/report_private.h"
 
 #include <errno.h>
@@ -32,9 +33,8 @@ static void add_weighted(struct figure *f, uint64_t count, uint64_t bytes, bool 
 {
 	f->count += count;
 	f->bytes += bytes;
-	/* A damaged session may hold any bit pattern here. */
-	f->est_count += !sampled ? (double)count : isfinite(w_count) && w_count > 0 ? w_count : 0;
-	f->est_bytes += !sampled ? (double)bytes : isfinite(w_bytes) && w_bytes > 0 ? w_bytes : 0;
+	f->est_count += sampled ? estimate_weight(w_count) : (double)count;
+	f->est_bytes += sampled ? estimate_weight(w_bytes) : (double)bytes;
 }
 
 static void add_lifetimes(struct totals_scan *t, struct report_site *site,

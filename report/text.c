@@ -121,6 +121,8 @@ void text_print_frames(FILE *f, const struct report *r, const struct report_site
 	else if (site->flags & (STACK_CUT | STACK_PARTIAL))
 		fprintf(f, "%s[%s]\n", indent, site->flags & STACK_CUT ?
 			"cut here: deeper than the depth setting" : "stack ends early");
+	if (site->flags & STACK_GUESSED)
+		fprintf(f, "%s[some frames were found by frame pointers only]\n", indent);
 }
 
 /* ---- sites ---- */

@@ -126,6 +126,27 @@ static void test_filters(void **state)
 	drop(&b);
 }
 
+static uint64_t first_bytes(enum report_sort sort, const char *path)
+{
+	struct built b = build_one(&(struct report_options){ .sort = sort }, path);
+	uint64_t bytes = report_site(b.r, 0)->live.bytes;
+
+	drop(&b);
+	return bytes;
+}
+
+static void test_sort(void **state)
+{
+	const char *path = new_path();
+
+	(void)state;
+	assert_int_equal(sample_process(path), 0);
+	assert_int_equal(first_bytes(SORT_BYTES, path), 4096);
+	assert_int_equal(first_bytes(SORT_COUNT, path), 80);
+	assert_int_equal(first_bytes(SORT_AGE, path), 4096);
+	assert_int_equal(first_bytes(SORT_GROWTH, path), 80);
+}
+
 static void test_kernel(void **state)
 {
 	const char *path = new_path();
@@ -418,6 +439,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sites),
 		cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_sort),
 		cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_suppressions),
 		cmocka_unit_test(test_bad_suppression),
