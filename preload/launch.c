@@ -231,6 +231,17 @@ static bool launch_enough(struct target *target)
 	return false;
 }
 
+/* As a shell says it of its own children. */
+static void tell_death(const struct launch *l)
+{
+	int sig = WTERMSIG(l->status);
+	char name[256];
+
+	if (sig != SIGINT && sig != SIGPIPE)
+		fprintf(stderr, "memleak: %s was killed by signal %d (%s)\n",
+			fmt_name_buf(name, sizeof(name), l->argv[0]), sig, strsignal(sig));
+}
+
 static int launch_end(struct target *target)
 {
 	struct launch *l = (struct launch *)target;
@@ -238,7 +249,10 @@ static int launch_end(struct target *target)
 	close(target->fd);
 	target->fd = -1;
 	restore_signals(l);
-	return WIFSIGNALED(l->status) ? 128 + WTERMSIG(l->status) : WEXITSTATUS(l->status);
+	if (!WIFSIGNALED(l->status))
+		return WEXITSTATUS(l->status);
+	tell_death(l);
+	return 128 + WTERMSIG(l->status);
 }
 
 struct target *launch_target(char *const *argv)

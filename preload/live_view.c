@@ -16,6 +16,7 @@
 #include "report/report.h"
 #include "report/text.h"
 
+#define BUFFER_BYTES	(256u << 10)	/* reports up to this size come in one piece */
 #define LAST_BATCHES 1000	/* of calls, of a ring that may still be written */
 
 struct live_view {
@@ -28,10 +29,13 @@ struct live_view {
 
 int live_view_new(const struct settings *settings, struct live_view **out)
 {
+	static char buffer[BUFFER_BYTES];
 	struct live_view *view = calloc(1, sizeof(*view));
 
 	if (!view)
 		return -ENOMEM;
+	/* the program writes there, too: its lines are not to come in between */
+	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	view->symbolizer = symbolizer_new(NULL);
 	if (!view->symbolizer) {
 		free(view);

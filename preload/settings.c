@@ -23,6 +23,7 @@ enum {
 
 #define LIBLEAK_PATH_MAX	512
 #define LIBLEAK_DEPTH_MAX	256
+#define BYTES_MAX		(1ull << 40)
 
 static const struct option_def defs[] = {
 	{ 'c', "command", "COMMAND", "run COMMAND, quoted as in a shell, and trace it and its "
@@ -107,7 +108,7 @@ static int set_bytes(const char *option, const char *text, uint64_t min, uint64_
 {
 	uint64_t bytes;
 
-	if (option_size(text, &bytes) || bytes < min)
+	if (option_size(text, &bytes) || bytes < min || bytes > BYTES_MAX)
 		return bad_value(option, text, "a size in bytes, like 64, 4k or 1M");
 	*value = bytes;
 	return 0;
