@@ -25,7 +25,7 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define MAX_OBJECTS	1024	/* of a slab; those of larger slabs stay unverified */
-#define TRIES		8
+#define TRIES		16
 #define MAP_HEAD	1024	/* bytes of struct bpf_array that may lie before pptrs */
 
 /* In and out; mapped by user space. */
