@@ -13,7 +13,7 @@ fuzz-run = cd $(fuzz-dir) && UBSAN_OPTIONS=print_stacktrace=1 ./$(1) -max_total_
 
 # The data of the HTML page is, but not the page around it, which is generated.
 fuzz-srcs = $(common-srcs) \
-	$(filter-out report/html.c report/html_page.c report/outputs.c,$(report-srcs))
+	$(filter-out report/html.c report/html_page.c report/outputs.c report/serve%,$(report-srcs))
 
 $(fuzz-dir)/%: tests/fuzz/%.c tests/support/exercise.c $(fuzz-srcs) $(O)/flags
 	@mkdir -p $(@D)

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+/*
+ * serve.h - the report of a running recording over HTTP:
+ *
+ *	/			the HTML page, which fetches itself anew
+ *	/report.json		the JSON report
+ *	/metrics		OpenMetrics or the older text format, as the client accepts
+ *	/debug/pprof/heap	gzipped profile.proto, as a Go program serves it
+ *
+ * and nothing else. What is served is the report that was published last.
+ *
+ * Who may ask: with an address of the loopback interface anyone on this machine
+ * whose request names it by a local name (a page that had its own name resolved to
+ * 127.0.0.1 doesn't). Any other address needs a token, which each request must
+ * bring as "Authorization: Bearer TOKEN" or "?token=TOKEN".
+ *
+ * A thread of its own answers, at most SERVE_CONNECTIONS at a time; the calls below
+ * are made from one thread. Signals stay with the threads of the caller.
+ */
+#ifndef REPORT_SERVE_H
+#define REPORT_SERVE_H
+
+#include "report/report.h"
+
+#include <stdint.h>
+
+#define SERVE_CONNECTIONS 32u
+#define SERVE_TOKEN_MIN 16u	/* characters: what can't be guessed over a network */
+
+struct serve;
+
+struct serve_options {
+	const char *address;	/* "127.0.0.1:9977", "[::1]:9977", "localhost:9977", "9977"; port 0: any */
+	const char *token;	/* NULL: none */
+	double refresh_s;	/* how often a report is published; at least 1 is assumed */
+};
+
+/*
+ * Starts to answer, with 503 until the first report is published. 0, or -errno and
+ * *why says in a few words (constant text) what was wrong: -EINVAL: no such address;
+ * -EACCES: the token is missing or short; an error of socket, bind or listen.
+ */
+int serve_start(const struct serve_options *o, struct serve **out, const char **why);
+
+/* The port that is listened on. */
+uint16_t serve_port(const struct serve *s);
+
+/* Replaces what is served. 0, or -errno, and then the report before is still served. */
+int serve_publish(struct serve *s, const struct report *r);
+
+/* Closes all connections. NULL is allowed. */
+void serve_stop(struct serve *s);
+
+#endif

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+# The live server, for memleak --serve and kagent --serve.
+report-srcs += report/metrics.c report/serve.c report/serve_access.c
+memleak-ldlibs += -lmicrohttpd
+kagent-ldlibs += -lmicrohttpd
+setup-packages += libmicrohttpd-dev
+check-packages += prometheus curl
