@@ -225,6 +225,12 @@ static void make_locks(int n)
 	}
 }
 
+static void free_locks(int n)
+{
+	(void)n;
+	close_all(0, 1);
+}
+
 /* n poll requests that stay pending: their objects come in bulk. */
 static void make_uring(int n)
 {
@@ -274,7 +280,7 @@ static const struct kind {
 	{ "socket", make_sockets, free_files },
 	{ "memfd", make_memfds, free_files },
 	{ "xattr", make_xattrs, free_xattrs },
-	{ "lock", make_locks, free_files },
+	{ "lock", make_locks, free_locks },
 	{ "timerfd", make_timers, free_files },
 	{ "epoll", make_epoll, free_epoll },
 	{ "multicast", make_multicast, free_multicast },
