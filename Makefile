@@ -174,7 +174,8 @@ setup-bench:
 
 # A sub-make where something may have been installed first: fragments and the
 # rules above may look at what is there.
-sub-make = $(Q)+$(MAKE) --no-print-directory
+# On all processors, unless -j was given.
+sub-make = $(Q)+$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 demo: setup
 	$(sub-make) all $(O)/targets/allocs
