@@ -205,7 +205,7 @@ struct session_header {
 	uint64_t self_ns;	/* recorder's CPU time, estimate, ns */
 	uint64_t sampled_out;	/* allocations not chosen by sampling or size filter; an estimate */
 	uint32_t reader;	/* attached: the watcher's tid; its robust-futex bit says that it died */
-	uint32_t reader_pad;
+	uint32_t watched_pid;	/* attached: pid as the watcher sees it, if that differs; else 0 */
 	uint64_t reserved[7];
 	uint64_t loss[LOSS_MAX];
 

@@ -107,6 +107,8 @@ static int read_header(int fd, struct session_header *h)
 		err = read_clock(fd, &h->clock);
 	if (h->mean_count > SESSION_MAX_MEANS)
 		h->mean_count = SESSION_MAX_MEANS;
+	if (h->watched_pid)	/* recorded in another pid namespace */
+		h->pid = h->watched_pid;
 	return err;
 }
 

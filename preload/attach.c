@@ -4,6 +4,7 @@
 #include "preload/attach.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "preload/keeper.h"
@@ -223,6 +225,32 @@ static int attach_end(struct target *target)
 	close(target->fd);
 	sigprocmask(SIG_SETMASK, &a->mask, NULL);
 	return 0;
+}
+
+static bool same_link(const char *a, const char *b)
+{
+	char x[64] = "", y[64] = "";
+
+	return readlink(a, x, sizeof(x) - 1) < 0 || readlink(b, y, sizeof(y) - 1) < 0 ||
+	       !strcmp(x, y);
+}
+
+void attach_sysroot(pid_t pid, char sysroot[64])
+{
+	char root[64], mounts[64];
+	struct stat theirs, ours;
+	int fd;
+
+	*sysroot = '\0';
+	snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
+	snprintf(mounts, sizeof(mounts), "/proc/%d/ns/mnt", (int)pid);
+	if (stat(root, &theirs) || stat("/", &ours) ||
+	    (theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino &&
+	     same_link(mounts, "/proc/self/ns/mnt")))
+		return;
+	fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);	/* outlives the process */
+	if (fd >= 0)
+		snprintf(sysroot, 64, "/proc/self/fd/%d", fd);
 }
 
 struct target *attach_target(const struct attach_options *options)

@@ -20,6 +20,12 @@ struct attach_options {
 	int timeout_ms;		/* for finding a safe moment; 0: 10 s */
 };
 
+/*
+ * Where the files of a process in another mount namespace, or under another root
+ * directory, are found, as long as this process runs; else the empty string.
+ */
+void attach_sysroot(pid_t pid, char sysroot[64]);
+
 /* The options are kept, not copied. NULL: no memory. One per process. */
 struct target *attach_target(const struct attach_options *options);
 

@@ -247,6 +247,8 @@ static int open_session(struct keeping *k, const char *path)
 	if (page == MAP_FAILED)
 		return -errno;
 	k->header = page;
+	if (k->header->pid != (uint32_t)k->target)
+		k->header->watched_pid = (uint32_t)k->target;
 	become_reader(k);
 	if (!k->options->keep_session && !recorder_needs_name())
 		unlink(name);

@@ -27,7 +27,7 @@ struct live_view {
 	size_t announced;	/* sessions */
 };
 
-int live_view_new(const struct settings *settings, struct live_view **out)
+int live_view_new(const struct settings *settings, const char *sysroot, struct live_view **out)
 {
 	static char buffer[BUFFER_BYTES];
 	struct live_view *view = calloc(1, sizeof(*view));
@@ -36,7 +36,7 @@ int live_view_new(const struct settings *settings, struct live_view **out)
 		return -ENOMEM;
 	/* the program writes there, too: its lines are not to come in between */
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
-	view->symbolizer = symbolizer_new(NULL);
+	view->symbolizer = symbolizer_new(sysroot);
 	if (!view->symbolizer) {
 		free(view);
 		return -ENOMEM;

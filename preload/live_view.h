@@ -16,8 +16,10 @@
 
 struct live_view;
 
-/* The settings are kept, not copied. 0 or -errno. */
-int live_view_new(const struct settings *settings, struct live_view **out);
+/*
+ * The settings are kept, not copied. sysroot: as in symbolize.h. 0 or -errno.
+ */
+int live_view_new(const struct settings *settings, const char *sysroot, struct live_view **out);
 void live_view_free(struct live_view *view);	/* NULL is allowed */
 
 /* The line that tells a process is traced now, for each new one. */

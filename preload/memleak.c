@@ -37,6 +37,7 @@ struct run {
 	struct target *target;
 	char dir[PATH_MAX];	/* private; empty: sessions are kept */
 	char pattern[PATH_MAX];
+	char sysroot[64];	/* where the program's files are; empty: here */
 	struct follow *follow;
 	struct live_view *view;
 };
@@ -61,7 +62,7 @@ static int run_prepare(struct run *r)
 	rc = follow_open(r->pattern, &r->follow);
 	if (rc)
 		return failed("cannot watch the directory of the sessions", rc);
-	rc = live_view_new(r->settings, &r->view);
+	rc = live_view_new(r->settings, *r->sysroot ? r->sysroot : NULL, &r->view);
 	return rc ? failed("report", rc) : 0;
 }
 
@@ -153,6 +154,8 @@ static int run_attach(const struct settings *settings)
 		.keep_sessions = settings->output,
 	};
 
+	if (settings->pid_count == 1)
+		attach_sysroot(settings->pids[0], r.sysroot);
 	r.target = attach_target(&options);
 	return r.target ? run(&r) : failed("attaching", -ENOMEM);
 }
