@@ -29,17 +29,17 @@ static ALWAYS_INLINE size_t at_least(size_t size)
 	return size < real.min_size ? real.min_size : size;
 }
 
-static ALWAYS_INLINE void *obtained(void *p, size_t size, const struct frame_regs *from,
-				    enum session_trace_op op)
+/* A chosen block. By registers, so that a hook whose block is not chosen needs no frame of its own. */
+static __attribute__((noinline)) void *obtained_chosen(void *p, size_t size,
+						       enum session_trace_op op, uintptr_t ip,
+						       uintptr_t sp, uintptr_t bp)
 {
-	struct thread_state *t;
+	const struct frame_regs from = { .ip = ip, .sp = sp, .bp = bp };
+	struct thread_state *t = recorder_enter();
 
-	if (unlikely(!p))
-		return NULL;
-	t = recorder_enter();
 	if (likely(t)) {
 		t->last_block = p;
-		hot_alloc(t, p, size, from, op);
+		hot_alloc(t, p, size, &from, op);
 		recorder_leave(t);
 	} else if (recorder_gate.gate.generation) {
 		recorder_loss(LOSS_REENTRANT, 1);
@@ -47,8 +47,22 @@ static ALWAYS_INLINE void *obtained(void *p, size_t size, const struct frame_reg
 	return p;
 }
 
+/* The real function gave @p. @from: the hook's caller. */
+static ALWAYS_INLINE void *obtained(void *p, size_t size, struct frame_regs from,
+				    enum session_trace_op op)
+{
+	struct thread_state *t = thread_self;
+
+	if (likely(t)) {
+		t->last_block = p;
+		if (sampler_passes(t, size))
+			return p;
+	}
+	return likely(p) ? obtained_chosen(p, size, op, from.ip, from.sp, from.bp) : NULL;
+}
+
 /* The recorder lets go of @p. */
-static ALWAYS_INLINE void releasing(void *p)
+static __attribute__((noinline)) void releasing_known(void *p)
 {
 	struct thread_state *t = recorder_enter();
 
@@ -58,6 +72,13 @@ static ALWAYS_INLINE void releasing(void *p)
 	} else {
 		record_free_nested(p);
 	}
+}
+
+static ALWAYS_INLINE void releasing(void *p)
+{
+	/* Not sampled, or older than the recording: no thread state, nothing shared is touched. */
+	if (!hot_is_unknown(p))
+		releasing_known(p);
 }
 
 static ALWAYS_INLINE void release(void *p)
@@ -110,11 +131,9 @@ EXPORT void *malloc(size_t size) __attribute__((alias("hooks_own_malloc")));
 
 void *hooks_own_malloc(size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
-
 	if (unlikely(!real_ready()))
 		return unready_alloc(16, size);
-	return obtained(real.malloc(at_least(size)), size, &from, TRACE_MALLOC);
+	return obtained(real.malloc(at_least(size)), size, HOOK_CALLER, TRACE_MALLOC);
 }
 
 EXPORT void free(void *p)
@@ -129,7 +148,6 @@ EXPORT void free(void *p)
 
 EXPORT void *calloc(size_t n, size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
 	size_t total;
 
 	if (unlikely(!real_ready())) {
@@ -139,8 +157,8 @@ EXPORT void *calloc(size_t n, size_t size)
 	}
 	/* An overflow is the real function's to refuse. */
 	if (__builtin_mul_overflow(n, size, &total) || total >= real.min_size)
-		return obtained(real.calloc(n, size), n * size, &from, TRACE_CALLOC);
-	return obtained(real.calloc(1, real.min_size), total, &from, TRACE_CALLOC);
+		return obtained(real.calloc(n, size), n * size, HOOK_CALLER, TRACE_CALLOC);
+	return obtained(real.calloc(1, real.min_size), total, HOOK_CALLER, TRACE_CALLOC);
 }
 
 /* A block of the early arena moves to the real allocator. */
@@ -154,7 +172,7 @@ static void *leave_arena(void *p, size_t size)
 	return to;
 }
 
-static ALWAYS_INLINE void *resize(void *p, size_t size, const struct frame_regs *from)
+static ALWAYS_INLINE void *resize(void *p, size_t size, struct frame_regs from)
 {
 	struct thread_state *t;
 	uint32_t held, generation;
@@ -181,7 +199,7 @@ static ALWAYS_INLINE void *resize(void *p, size_t size, const struct frame_regs 
 		record_realloc_abort(held, p);
 	} else {
 		t->last_block = to;
-		record_realloc_commit(t, held, p, to, size, from);
+		record_realloc_commit(t, held, p, to, size, &from);
 	}
 	recorder_leave(t);
 	return to;
@@ -189,13 +207,11 @@ static ALWAYS_INLINE void *resize(void *p, size_t size, const struct frame_regs 
 
 EXPORT void *realloc(void *p, size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
-
 	if (unlikely(p && early_arena_owns(p)))
-		return obtained(leave_arena(p, size), size, &from, TRACE_REALLOC);
+		return obtained(leave_arena(p, size), size, HOOK_CALLER, TRACE_REALLOC);
 	if (unlikely(!real_ready()))
 		return unready_realloc(p, size);
-	return resize(p, size, &from);
+	return resize(p, size, HOOK_CALLER);
 }
 
 /* An allocator that brings no reallocarray relies on the C library's calling its realloc. */
@@ -209,7 +225,6 @@ static COLD void *owners_realloc(void *p, size_t size)
 
 EXPORT void *reallocarray(void *p, size_t n, size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
 	size_t total;
 
 	if (__builtin_mul_overflow(n, size, &total)) {
@@ -217,35 +232,30 @@ EXPORT void *reallocarray(void *p, size_t n, size_t size)
 		return NULL;
 	}
 	if (unlikely(p && early_arena_owns(p)))
-		return obtained(leave_arena(p, total), total, &from, TRACE_REALLOC);
+		return obtained(leave_arena(p, total), total, HOOK_CALLER, TRACE_REALLOC);
 	if (unlikely(!real_ready()))
 		return real.bypassed ? owners_realloc(p, total) : unready_realloc(p, total);
-	return resize(p, total, &from);
+	return resize(p, total, HOOK_CALLER);
 }
 
 EXPORT void *memalign(size_t align, size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
-
 	if (unlikely(!real_ready() || !real.memalign))
 		return unready_alloc(align, size);
-	return obtained(real.memalign(align, at_least(size)), size_asked(align, size), &from,
+	return obtained(real.memalign(align, at_least(size)), size_asked(align, size), HOOK_CALLER,
 			TRACE_MEMALIGN);
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
-
 	if (unlikely(!real_ready() || !real.aligned_alloc))
 		return unready_alloc(align, size);
-	return obtained(real.aligned_alloc(align, at_least(size)), size_asked(align, size), &from,
+	return obtained(real.aligned_alloc(align, at_least(size)), size_asked(align, size), HOOK_CALLER,
 			TRACE_ALIGNED_ALLOC);
 }
 
 EXPORT int posix_memalign(void **out, size_t align, size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
 	int ret;
 
 	if (unlikely(!real_ready() || !real.posix_memalign)) {
@@ -254,26 +264,22 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
 	}
 	ret = real.posix_memalign(out, align, at_least(size));
 	if (!ret)
-		obtained(*out, size_asked(align, size), &from, TRACE_POSIX_MEMALIGN);
+		obtained(*out, size_asked(align, size), HOOK_CALLER, TRACE_POSIX_MEMALIGN);
 	return ret;
 }
 
 EXPORT void *valloc(size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
-
 	if (unlikely(!real_ready() || !real.valloc))
 		return unready_alloc(4096, size);
-	return obtained(real.valloc(size), size, &from, TRACE_VALLOC);
+	return obtained(real.valloc(size), size, HOOK_CALLER, TRACE_VALLOC);
 }
 
 EXPORT void *pvalloc(size_t size)
 {
-	struct frame_regs from = HOOK_CALLER;
-
 	if (unlikely(!real_ready() || !real.pvalloc))
 		return unready_alloc(4096, size);
-	return obtained(real.pvalloc(size), size, &from, TRACE_PVALLOC);
+	return obtained(real.pvalloc(size), size, HOOK_CALLER, TRACE_PVALLOC);
 }
 
 EXPORT void cfree(void *p)

@@ -19,8 +19,8 @@
 /* The stack is not the one captured last. */
 uint32_t record_stack_changed(struct thread_state *t, const struct frame_regs *from);
 
-/* With sampling, filters or tracing on: is this allocation to be recorded? */
-COLD bool record_chosen(struct thread_state *t, size_t size);
+/* With sampling or a size filter: draws the next sample; is this size to be recorded? */
+COLD bool record_accept(struct thread_state *t, size_t size);
 
 COLD void record_weigh_alloc(struct session_site *s, uint64_t bytes, bool sampled);
 COLD void record_weigh_free(struct session_site *s, uint64_t bytes, bool sampled);
@@ -111,13 +111,14 @@ static ALWAYS_INLINE uint32_t hot_take_from_shadow(uint32_t *slot, uintptr_t add
 	return 0;
 }
 
+/* A block that sampling chose (sampler_passes() said no). */
 static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size_t size,
 				    const struct frame_regs *from)
 {
 	uint32_t stack, index, stale, *slot;
 	uint64_t time;
 
-	if (unlikely(recorder.choosy) && !record_chosen(t, size))
+	if (unlikely(recorder.choosy) && !record_accept(t, size))
 		return;
 	/* Early: the counter takes its time to read, and what follows doesn't depend on it. */
 	time = hot_now();
@@ -143,6 +144,17 @@ static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_
 	if (unlikely(recorder.cfg.trace))
 		trace_ring_add(op, (uintptr_t)p, size, 0);
 	hot_block(t, (uintptr_t)p, size, from);
+}
+
+/* Is @p certainly none of the recorded blocks, nor to be traced? Any context. */
+static ALWAYS_INLINE bool hot_is_unknown(const void *p)
+{
+	uint32_t *slot;
+
+	if (unlikely(!live_root) || unlikely(recorder.cfg.trace))
+		return false;
+	slot = live_slot((uintptr_t)p);
+	return !slot || !__atomic_load_n(slot, __ATOMIC_RELAXED);
 }
 
 static ALWAYS_INLINE void hot_free(struct thread_state *t, const void *p, enum session_trace_op op)

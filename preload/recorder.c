@@ -70,18 +70,12 @@ uint32_t record_stack_changed(struct thread_state *t, const struct frame_regs *f
 	return t->last_stack;
 }
 
-bool record_chosen(struct thread_state *t, size_t size)
+bool record_accept(struct thread_state *t, size_t size)
 {
 	const struct config *cfg = &recorder.cfg;
 
-	if (size < cfg->min_size || size > cfg->max_size)
-		return false;
-	if (cfg->sampling == SAMPLE_ALL)
-		return true;
-	if (!sampler_hit(t, cfg->sampling == SAMPLE_BYTES ? (int64_t)size : 1))
-		return false;
 	sampler_redraw(t, cfg->sampling, cfg->sample_mean);
-	return true;
+	return size >= cfg->min_size && size <= cfg->max_size;
 }
 
 static double weight_of(uint64_t size, bool sampled)
@@ -141,7 +135,8 @@ uint32_t record_new(struct thread_state *t, uintptr_t addr, uint64_t size, uint3
 void record_alloc(struct thread_state *t, const void *p, size_t size, const struct frame_regs *from,
 		  enum session_trace_op op)
 {
-	hot_alloc(t, p, size, from, op);
+	if (!sampler_passes(t, size))
+		hot_alloc(t, p, size, from, op);
 }
 
 void record_free(struct thread_state *t, const void *p, enum session_trace_op op)
@@ -185,6 +180,6 @@ void record_realloc_commit(struct thread_state *t, uint32_t held, const void *ol
 		trace_ring_add(TRACE_REALLOC, (uintptr_t)p, size, (uintptr_t)old);
 	if (held)
 		hot_end(t, held);
-	if (p)
+	if (p && !sampler_passes(t, size))
 		hot_block(t, (uintptr_t)p, size, from);
 }

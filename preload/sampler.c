@@ -62,10 +62,12 @@ static double one_minus_exp(double x)
 
 void sampler_redraw(struct thread_state *t, uint8_t kind, uint64_t mean)
 {
-	/* (0, 1]: never the logarithm of zero */
-	double u = (double)((next_random(t) >> 11) + 1) * 0x1p-53;
-	double gap = -ln(u);
+	double gap;
 
+	if (kind == SAMPLE_ALL)
+		return;
+	/* (0, 1]: never the logarithm of zero */
+	gap = -ln((double)((next_random(t) >> 11) + 1) * 0x1p-53);
 	if (kind == SAMPLE_COUNT)
 		gap /= -ln(1.0 - 1.0 / (double)mean);
 	else
@@ -78,8 +80,9 @@ void sampler_start(struct thread_state *t, uint8_t kind, uint64_t mean)
 	if (getrandom(&t->rng, sizeof(t->rng), GRND_NONBLOCK) != sizeof(t->rng))
 		t->rng = clock_tick() * 0x9e3779b97f4a7c15ull ^ (uintptr_t)t;
 	t->rng |= 1;
-	if (kind != SAMPLE_ALL)
-		sampler_redraw(t, kind, mean);
+	t->cost_mask = kind == SAMPLE_BYTES ? SIZE_MAX : 0;
+	t->countdown = -1;
+	sampler_redraw(t, kind, mean);
 }
 
 double sampler_weight(uint8_t kind, uint64_t mean, size_t size)

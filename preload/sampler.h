@@ -22,17 +22,25 @@
 /* Seeds the thread's generator and draws its first gap. */
 void sampler_start(struct thread_state *t, uint8_t kind, uint64_t mean);
 
-/* The countdown ran out: draws the next gap. */
+/* The countdown ran out: draws the next gap. Nothing to do when everything is recorded. */
 COLD void sampler_redraw(struct thread_state *t, uint8_t kind, uint64_t mean);
 
 /* How many allocations of @size bytes one recorded one stands for. */
 double sampler_weight(uint8_t kind, uint64_t mean, size_t size);
 
-/* A size of 0 counts as 1 byte, so that every block can be hit. */
-static ALWAYS_INLINE bool sampler_hit(struct thread_state *t, int64_t cost)
+/*
+ * Is this allocation one that is not recorded? With sampling off the countdown
+ * stays at -1, so that none is passed over and nothing is written. A size of 0
+ * counts as 1 byte, so that every block can be hit.
+ */
+static ALWAYS_INLINE bool sampler_passes(struct thread_state *t, size_t size)
 {
-	t->countdown -= cost + !cost;
-	return unlikely(t->countdown < 0);
+	int64_t left = t->countdown - (int64_t)(size & t->cost_mask) - !(size & t->cost_mask);
+
+	if (left < 0)
+		return false;
+	t->countdown = left;
+	return true;
 }
 
 #endif

@@ -19,6 +19,7 @@
 #define PRELOAD_THREAD_STATE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "compiler.h"
@@ -39,7 +40,8 @@ struct thread_state {
 	uint32_t last_stack;
 	const void *last_block;	/* what the malloc family returned last; see hooks_new.c */
 
-	int64_t countdown;	/* bytes or allocations until the next sample */
+	int64_t countdown;	/* bytes or allocations until the next sample; see sampler.h */
+	size_t cost_mask;	/* all ones: an allocation costs its bytes; 0: it costs one */
 	uint64_t rng;
 
 	uint32_t *site_of;	/* by stack index: index in SECT_SITES, 0: none yet */
