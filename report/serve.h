@@ -31,7 +31,7 @@ struct serve;
 
 struct serve_options {
 	const char *address;	/* "127.0.0.1:9977", "[::1]:9977", "localhost:9977", "9977"; port 0: any */
-	const char *token;	/* NULL: none */
+	const char *token;	/* "@FILE": the first line of FILE, which ps doesn't show; NULL: none */
 	double refresh_s;	/* how often a report is published; at least 1 is assumed */
 };
 

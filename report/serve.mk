@@ -5,3 +5,5 @@ memleak-ldlibs += -lmicrohttpd
 kagent-ldlibs += -lmicrohttpd
 setup-packages += libmicrohttpd-dev
 check-packages += prometheus curl
+unit-serve-srcs := tests/support/sample.c
+unit-serve-ldlibs := -lmicrohttpd

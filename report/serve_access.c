@@ -3,6 +3,7 @@
 #define _GNU_SOURCE 1
 #include "report/serve_access.h"
 
+#include "common/io.h"
 #include "report/serve.h"
 
 #include <arpa/inet.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define BACKLOG 16
+#define TOKEN_MAX 4096u	/* bytes of a token file */
 
 struct serve_access {
 	struct sockaddr_storage address;
@@ -95,19 +97,38 @@ static bool is_loopback(const struct sockaddr_storage *address)
 	return false;
 }
 
-static int check_token(const struct serve_access *a, const char *token, const char **why)
+/* "@FILE": the first line of FILE. */
+static int read_token(const char *token, char **out)
 {
-	if (!token && a->loopback)
-		return 0;
-	if (!token) {
-		*why = "an address that other machines can reach needs a token";
-		return -EACCES;
-	}
-	if (strlen(token) < SERVE_TOKEN_MIN) {
-		*why = "the token is shorter than 16 characters";
-		return -EACCES;
-	}
+	char *text = NULL;
+	size_t len;
+	int err = 0;
+
+	if (*token == '@')
+		err = io_read_file(token + 1, TOKEN_MAX, &text, &len);
+	else
+		text = strdup(token);
+	if (err || !text)
+		return err ? err : -ENOMEM;
+	text[strcspn(text, "\r\n")] = '\0';
+	*out = text;
 	return 0;
+}
+
+static int take_token(struct serve_access *a, const char *token, const char **why)
+{
+	int err = token ? read_token(token, &a->token) : 0;
+
+	if (err) {
+		*why = "the file of the token cannot be read";
+	} else if (!token && !a->loopback) {
+		*why = "an address that other machines can reach needs a token";
+		err = -EACCES;
+	} else if (token && strlen(a->token) < SERVE_TOKEN_MIN) {
+		*why = "the token is shorter than 16 characters";
+		err = -EACCES;
+	}
+	return err;
 }
 
 static int fill(struct serve_access *a, const char *address, const char *token, const char **why)
@@ -120,12 +141,7 @@ static int fill(struct serve_access *a, const char *address, const char *token, 
 		return err;
 	}
 	a->loopback = is_loopback(&a->address);
-	err = check_token(a, token, why);
-	if (!err && token) {
-		a->token = strdup(token);
-		err = a->token ? 0 : -ENOMEM;
-	}
-	return err;
+	return take_token(a, token, why);
 }
 
 int serve_access_new(const char *address, const char *token, struct serve_access **out,

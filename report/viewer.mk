@@ -8,7 +8,9 @@ report-srcs += report/html_tables.c report/html_timeline.c report/html_pack.c
 viewer-sources := report/viewer/package-lock.json report/viewer/build report/viewer/build.mjs \
 	$(wildcard report/viewer/src/*)
 viewer-shipped := report/viewer/dist/viewer.html
-viewer-built := $(O)/gen/viewer.html
+# A build within another one, for sanitizers, shares its page.
+viewer-dir := $(patsubst %/san,%,$(O))
+viewer-built := $(viewer-dir)/gen/viewer.html
 viewer-page := $(if $(wildcard .git),$(viewer-built),$(or $(wildcard $(viewer-shipped)),$(viewer-built)))
 dist-files += $(viewer-shipped)
 check-packages += chromium $(if $(shell command -v npm),,npm)
@@ -16,7 +18,7 @@ check-packages += chromium $(if $(shell command -v npm),,npm)
 $(viewer-built): $(viewer-sources)
 	@mkdir -p $(@D)
 	@$(call say,VIEWER,$@)
-	$(Q)report/viewer/build $@ $(O)/viewer
+	$(Q)report/viewer/build $@ $(viewer-dir)/viewer
 
 # Only what is whole is shipped.
 ifneq ($(wildcard .git),)
