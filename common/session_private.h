@@ -32,12 +32,19 @@ struct session {
 	char *name;
 	struct view view;
 	struct table tables[SECT_MAX];
+	uint32_t *modules_by_start;	/* see session_modules.c */
 	struct session_damage damage;
 };
 
 /* Reads bytes [from, from + len) of a section, which lie within its extents. 0 or -errno. */
 int session_read_section(const struct view *v, int fd, uint32_t id, uint64_t from, void *buf,
 			 uint64_t len);
+
+/* SECT_MODULES as an array, entry 0 ("none") included. */
+const struct session_module *session_module_table(const struct session *s);
+
+/* The modules of a table, none included, in the order of look-ups; NULL without memory. */
+uint32_t *session_sort_modules(const struct session_module *modules, uint64_t count);
 
 /*
  * The first byte of a section at or behind `from` that may be other than zero:

@@ -344,6 +344,20 @@ static void sort_ksyms(struct table *t)
 		qsort(t->data, t->count, sizeof(struct session_ksym), compare_ksyms);
 }
 
+/* No string of a recorder is this long: ends it, so that no look-up has to read megabytes. */
+static void cut_strings(struct table *t)
+{
+	uint64_t run = 0;
+
+	for (uint64_t i = 0; i < t->count; i++) {
+		run = t->data[i] ? run + 1 : 0;
+		if (run == SESSION_STRING_MAX) {
+			t->data[i] = 0;
+			run = 0;
+		}
+	}
+}
+
 static void free_tables(struct table tables[SECT_MAX])
 {
 	for (uint32_t id = 0; id < SECT_MAX; id++)
@@ -353,19 +367,28 @@ static void free_tables(struct table tables[SECT_MAX])
 /* Loads all tables, or changes nothing. */
 static int load_tables(struct session *s, const struct view *v)
 {
-	struct table fresh[SECT_MAX] = { 0 };
+	struct table fresh[SECT_MAX] = { 0 }, *modules = &fresh[SECT_MODULES];
+	uint32_t *order = NULL;
 	int err = 0;
 
 	for (uint32_t id = 1; id < SECT_MAX && !err; id++)
 		if (rules[id].size)
 			err = load_table(v, s->fd, id, &s->tables[id], &fresh[id]);
+	if (!err) {
+		order = session_sort_modules((struct session_module *)modules->data,
+					     modules->count);
+		err = order ? 0 : -ENOMEM;
+	}
 	if (err) {
 		free_tables(fresh);
 		return err;
 	}
+	cut_strings(&fresh[SECT_STRINGS]);
 	sort_ksyms(&fresh[SECT_KSYMS]);
 	free_tables(s->tables);
+	free(s->modules_by_start);
 	memcpy(s->tables, fresh, sizeof(fresh));
+	s->modules_by_start = order;
 	return 0;
 }
 
@@ -446,6 +469,7 @@ void session_close(struct session *s)
 	if (!s)
 		return;
 	free_tables(s->tables);
+	free(s->modules_by_start);
 	close(s->fd);
 	free(s->name);
 	free(s);
@@ -554,17 +578,9 @@ const uint64_t *session_frames(const struct session *s, const struct session_sta
 	return (const uint64_t *)t->data + stack->frames;
 }
 
-const struct session_module *session_find_module(const struct session *s, uint64_t addr,
-						 uint32_t epoch)
+const struct session_module *session_module_table(const struct session *s)
 {
-	for (uint64_t i = session_count(s, SECT_MODULES); i-- > 1;) {
-		const struct session_module *m = session_module(s, i);
-
-		if (addr >= m->start && addr < m->end && epoch >= m->first_epoch &&
-		    (!m->end_epoch || epoch < m->end_epoch))
-			return m;
-	}
-	return NULL;
+	return (const struct session_module *)s->tables[SECT_MODULES].data;
 }
 
 const struct session_ksym *session_find_ksym(const struct session *s, uint64_t addr)

@@ -64,6 +64,9 @@ const struct session_damage *session_damage(const struct session *s);
 
 /* ---- tables ---- */
 
+/* Longer strings are cut. */
+#define SESSION_STRING_MAX 65536u
+
 /* "" for offset 0 and for offsets that are no string. */
 const char *session_string(const struct session *s, uint32_t offset);
 

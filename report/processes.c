@@ -13,6 +13,44 @@ static const char *keep(struct report *r, const struct session *s, uint32_t offs
 	return strpool_add(r->strings, session_string(s, offset));
 }
 
+/* pid, boot and host; with_start: the start, too. */
+struct process_key {
+	const struct report_process *like;
+	uint64_t start_ticks;
+	bool with_start;
+};
+
+static bool process_equal(const void *owner, uint32_t index, const void *key)
+{
+	const struct report_process *p = &((const struct report *)owner)->processes[index];
+	const struct process_key *k = key;
+
+	return p->pid == k->like->pid && p->boot_id == k->like->boot_id &&
+	       p->host == k->like->host &&
+	       (!k->with_start || p->start_ticks == k->start_ticks);
+}
+
+static uint64_t key_hash(const struct process_key *k)
+{
+	uint64_t hash = hash_mix((uintptr_t)k->like->boot_id ^
+				 hash_mix((uintptr_t)k->like->host ^ k->like->pid));
+
+	return k->with_start ? hash_mix(hash ^ k->start_ticks) : hash;
+}
+
+static uint32_t find_process(const struct report *r, const struct process_key *k)
+{
+	return hash_index_find(&r->process_index, key_hash(k), process_equal, r, k);
+}
+
+/* Of several processes with one key the first is found. */
+static int add_key(struct report *r, const struct process_key *k, uint32_t index)
+{
+	if (find_process(r, k) != HASH_INDEX_NONE)
+		return 0;
+	return hash_index_add(&r->process_index, key_hash(k), index);
+}
+
 static uint32_t append_process(struct report *r, const struct report_process *p)
 {
 	struct report_process *list = array_grow(r->processes, r->process_count,
@@ -22,6 +60,10 @@ static uint32_t append_process(struct report *r, const struct report_process *p)
 		return NO_SITE;
 	r->processes = list;
 	list[r->process_count] = *p;
+	if (add_key(r, &(struct process_key){ p, 0, false }, (uint32_t)r->process_count) ||
+	    add_key(r, &(struct process_key){ p, p->start_ticks, true },
+		    (uint32_t)r->process_count))
+		return NO_SITE;
 	return (uint32_t)r->process_count++;
 }
 
@@ -52,12 +94,25 @@ uint32_t report_session_process(struct report *r, const struct session *s)
 	return append_process(r, &p);
 }
 
-static bool is_task_of(const struct report_process *p, const struct session_task *t)
-{
-	uint64_t ticks = t->start_ns / NS_PER_START_TICK;
-	uint64_t off = ticks > p->start_ticks ? ticks - p->start_ticks : p->start_ticks - ticks;
+/* Two clocks, one in ticks: starts may differ by this many ticks. */
+#define START_SLACK 2u
 
-	return p->pid == t->pid && (!t->start_ns || !p->start_ticks || off <= 2);
+static uint32_t find_task(const struct report *r, const struct report_process *p)
+{
+	struct process_key key = { p, 0, false };
+	uint32_t found;
+
+	if (!p->start_ticks)
+		return find_process(r, &key);
+	key.with_start = true;
+	for (uint64_t slack = 0; slack <= 2 * START_SLACK; slack++) {
+		key.start_ticks = p->start_ticks + slack - START_SLACK;
+		found = find_process(r, &key);
+		if (found != HASH_INDEX_NONE)
+			return found;
+	}
+	key.start_ticks = 0;
+	return find_process(r, &key);
 }
 
 uint32_t report_task_process(struct report *r, const struct session *s,
@@ -70,16 +125,12 @@ uint32_t report_task_process(struct report *r, const struct session *s,
 		.comm = strpool_add_n(r->strings, t->comm, sizeof(t->comm)),
 		.pid = t->pid, .start_ticks = t->start_ns / NS_PER_START_TICK,
 	};
+	uint32_t found;
 
 	if (!p.host || !p.boot_id || !p.exe || !p.comm)
 		return NO_SITE;
-	for (size_t i = r->process_count; i-- > 0;) {
-		const struct report_process *q = &r->processes[i];
-
-		if (q->boot_id == p.boot_id && q->host == p.host && is_task_of(q, t))
-			return (uint32_t)i;
-	}
-	return append_process(r, &p);
+	found = find_task(r, &p);
+	return found != HASH_INDEX_NONE ? found : append_process(r, &p);
 }
 
 static int compare_identity(const void *a, const void *b)

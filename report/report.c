@@ -33,6 +33,7 @@ void report_free(struct report *r)
 		return;
 	for (size_t i = 0; i < r->input_count; i++)
 		free(r->inputs[i].path);
+	hash_index_free(&r->process_index);
 	hash_index_free(&r->stack_index);
 	hash_index_free(&r->site_index);
 	hash_index_free(&r->holding_index);

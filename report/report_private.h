@@ -41,6 +41,7 @@ struct report {
 
 	struct report_process *processes;
 	size_t process_count, process_room;
+	struct hash_index process_index;	/* by pid, boot and host; also with the start */
 
 	struct report_cache *caches;
 	size_t cache_count, cache_room;

@@ -18,6 +18,9 @@
 /* Each open module costs two descriptors and its debugging information. */
 #define OPEN_MODULES_MAX 64
 
+/* Names of a hostile file may be as long as the file. */
+#define NAME_MAX_BYTES 16384u
+
 #define DEBUG_DIR "/usr/lib/debug/.build-id"
 
 struct module {
@@ -307,15 +310,15 @@ uint32_t symbolizer_named(struct symbolizer *sym, uint32_t module, const char *f
 /* The symbol table's name without a version ("memcpy@@GLIBC_2.14"), readable. */
 static const char *readable(struct symbolizer *sym, const char *name)
 {
-	const char *at = strchr(name, '@');
+	const char *at = memchr(name, '@', strnlen(name, NAME_MAX_BYTES));
 	char *demangled = demangle(name);
 	const char *kept;
 
 	if (demangled)
 		kept = strpool_add(sym->strings, demangled);
 	else
-		kept = strpool_add_n(sym->strings, name,
-				     at && at > name ? (size_t)(at - name) : strlen(name));
+		kept = strpool_add_n(sym->strings, name, at && at > name ? (size_t)(at - name) :
+				     strnlen(name, NAME_MAX_BYTES));
 	free(demangled);
 	return kept;
 }
@@ -341,7 +344,7 @@ static int add_call(struct symbolizer *sym, struct location *l, const struct dwa
 	};
 
 	if (call && call->file) {
-		f.file = strpool_add(sym->strings, call->file);
+		f.file = strpool_add_n(sym->strings, call->file, NAME_MAX_BYTES);
 		f.line = call->line;
 	}
 	if (call && call->inlined) {
