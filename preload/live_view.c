@@ -268,11 +268,13 @@ bool live_view_interval(struct live_view *view, struct follow *follow)
 	return print_all(view, follow, false);
 }
 
-static int write_outputs(struct live_view *view, struct follow *follow)
+/* One report over all sessions that are open. */
+static int make_combined(struct live_view *view, struct follow *follow, uint64_t older_ns,
+			 struct report **out)
 {
-	const struct settings *s = view->settings;
-	const struct report_options options = { .older_set = true, .blocks = s->show_allocs };
-	const struct text_options text = { .show_allocs = s->show_allocs, .wide = s->wide };
+	const struct report_options options = {
+		.older_set = true, .older_ns = older_ns, .blocks = view->settings->show_allocs,
+	};
 	struct report *report = report_new(view->symbolizer, &options);
 	int rc = report ? 0 : -ENOMEM;
 
@@ -281,10 +283,38 @@ static int write_outputs(struct live_view *view, struct follow *follow)
 			rc = report_add_session(report, one->session);
 	if (!rc)
 		rc = report_build(report);
-	if (rc)
+	if (rc) {
+		report_free(report);
+		return rc;
+	}
+	*out = report;
+	return 0;
+}
+
+int live_view_combined(struct live_view *view, struct follow *follow, struct report **out)
+{
+	bool some = false;
+
+	for (struct followed *one = follow_first(follow); one; one = one->next) {
+		if (is_open(one))
+			follow_refresh(one);
+		some |= one->session != NULL;
+	}
+	return some ? make_combined(view, follow, view->settings->older_ns, out) : -ENOENT;
+}
+
+static int write_outputs(struct live_view *view, struct follow *follow)
+{
+	const struct settings *s = view->settings;
+	const struct text_options text = { .show_allocs = s->show_allocs, .wide = s->wide };
+	struct report *report;
+	int rc = make_combined(view, follow, 0, &report);
+
+	if (rc) {
 		fprintf(stderr, "memleak: no report: %s\n", session_strerror(rc));
-	else
-		rc = outputs_write(&s->outputs, report, &text, "memleak");
+		return rc;
+	}
+	rc = outputs_write(&s->outputs, report, &text, "memleak");
 	report_free(report);
 	return rc;
 }

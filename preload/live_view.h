@@ -13,6 +13,7 @@
 
 #include "preload/follow.h"
 #include "preload/settings.h"
+#include "report/report.h"
 
 struct live_view;
 
@@ -33,6 +34,12 @@ bool live_view_trace(struct live_view *view, struct follow *follow);
  * whole, and its session closed. False: there was no session to report on yet.
  */
 bool live_view_interval(struct live_view *view, struct follow *follow);
+
+/*
+ * One report over the processes that are watched, as of now; for report_free().
+ * 0, -ENOENT: there is no session yet, or -errno.
+ */
+int live_view_combined(struct live_view *view, struct follow *follow, struct report **out);
 
 /*
  * The report at the end of the watching: as text, and to the outputs that the

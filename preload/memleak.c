@@ -18,6 +18,7 @@
 #include "preload/follow.h"
 #include "preload/launch.h"
 #include "preload/library.h"
+#include "preload/live_server.h"
 #include "preload/live_view.h"
 #include "preload/private_dir.h"
 #include "preload/settings.h"
@@ -40,6 +41,7 @@ struct run {
 	char sysroot[64];	/* where the program's files are; empty: here */
 	struct follow *follow;
 	struct live_view *view;
+	struct live_server *server;
 };
 
 static int run_prepare(struct run *r)
@@ -48,6 +50,8 @@ static int run_prepare(struct run *r)
 
 	if (rc)
 		return rc;
+	if (live_server_new(r->settings, &r->server))
+		return STATUS_FAILED;
 	if (r->settings->output) {
 		rc = settings_output_pattern(r->settings, r->pattern);
 		if (rc)
@@ -117,7 +121,7 @@ static int run_target(struct run *r)
 		return status;
 	/* the reader of a pipe may go; the program (which has begun without this) goes on */
 	signal(SIGPIPE, SIG_IGN);
-	rc = watch_run(r->settings, r->target, r->follow, r->view, &enough);
+	rc = watch_run(r->settings, r->target, r->follow, r->view, r->server, &enough);
 	if (rc)
 		failed("watching stopped", rc);
 	drop_private_dir(r);
@@ -132,6 +136,7 @@ static int run(struct run *r)
 	int status = run_target(r);
 
 	drop_private_dir(r);
+	live_server_free(r->server);
 	live_view_free(r->view);
 	follow_close(r->follow);
 	return status;

@@ -18,7 +18,7 @@
 enum { STATUS_USAGE = 2 };
 enum {
 	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF,
-	OPT_NO_FOLLOW, OPT_WIDE, OPT_VERSION,
+	OPT_NO_FOLLOW, OPT_WIDE, OPT_SERVE, OPT_SERVE_TOKEN, OPT_VERSION,
 };
 
 #define LIBLEAK_PATH_MAX	512
@@ -49,6 +49,10 @@ static const struct option_def defs[] = {
 	  "standard output, in place of text", OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
 	{ OPT_FOLDED, "folded", "FILE", "write it as folded stacks, for flame graphs", 0 },
 	{ OPT_PPROF, "pprof", "FILE", "write it as a profile, for go tool pprof", 0 },
+	{ OPT_SERVE, "serve", "HOST:PORT", "serve the report meanwhile on http://HOST:PORT/, with "
+	  "/report.json, /metrics and /debug/pprof/heap", 0 },
+	{ OPT_SERVE_TOKEN, "serve-token", "TOKEN", "answer only requests with TOKEN (@FILE: its "
+	  "first line); needed unless HOST is this machine's own", 0 },
 	{ OPT_WIDE, "wide", NULL, "print whole names and paths", 0 },
 	{ OPT_NO_FOLLOW, "no-follow", NULL, "do not trace the program's children", 0 },
 	{ 'h', "help", NULL, "print this and exit", 0 },
@@ -249,6 +253,12 @@ static int set_option(void *ctx, int id, const char *arg)
 	case OPT_FOLDED:
 	case OPT_PPROF:
 		return add_output(s, id, arg);
+	case OPT_SERVE:
+		s->serve = arg;
+		return 0;
+	case OPT_SERVE_TOKEN:
+		s->serve_token = arg;
+		return 0;
 	case OPT_WIDE:
 		s->wide = true;
 		return 0;
@@ -282,6 +292,8 @@ static int check(struct settings *s, int argc, char **argv, int rest)
 		return conflict("-s and --sample exclude each other");
 	if (s->combined_only && s->show_allocs)
 		return conflict("-C prints sums only: it excludes -a");
+	if (s->serve_token && !s->serve)
+		return conflict("--serve-token is for --serve HOST:PORT");
 	if (s->trace && settings_claim_stdout(s))
 		return conflict("-t prints to standard output: give the report a file");
 	s->action = s->argv ? SETTINGS_RUN : s->pid_count ? SETTINGS_ATTACH : SETTINGS_KERNEL;

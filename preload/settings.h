@@ -40,6 +40,8 @@ struct settings {
 	const char *object;
 	const char *output;	/* NULL: sessions are not kept */
 	struct outputs outputs;	/* files for the last report */
+	const char *serve;	/* address to serve the report on; NULL: none */
+	const char *serve_token;
 
 	char **words;		/* owner of argv when it was split from -c */
 };

@@ -18,6 +18,8 @@ struct watch {
 	struct target *target;
 	struct follow *follow;
 	struct live_view *view;
+	struct live_server *server;
+	bool published;
 	uint64_t reports;	/* printed */
 	bool enough;		/* the target is not to be watched for more */
 	struct pollfd fds[FD_COUNT];
@@ -45,12 +47,26 @@ static bool wants_reports(const struct watch *w)
 	return (!s->trace || s->interval_given) && (!s->count || w->reports < s->count);
 }
 
+/* What is outstanding now, for whoever asks the server. */
+static void publish(struct watch *w)
+{
+	struct report *report;
+
+	if (!w->server || live_view_combined(w->view, w->follow, &report))
+		return;
+	live_server_publish(w->server, report);
+	report_free(report);
+	w->published = true;
+}
+
 static void interval_over(struct watch *w)
 {
 	uint64_t expired;
 
-	if (read(w->fds[FD_TIMER].fd, &expired, sizeof(expired)) != sizeof(expired) ||
-	    !wants_reports(w) || !live_view_interval(w->view, w->follow))
+	if (read(w->fds[FD_TIMER].fd, &expired, sizeof(expired)) != sizeof(expired))
+		return;
+	publish(w);
+	if (!wants_reports(w) || !live_view_interval(w->view, w->follow))
 		return;
 	if (++w->reports == w->settings->count)
 		w->enough = w->target->ops->enough(w->target);
@@ -76,6 +92,8 @@ static int loop(struct watch *w)
 		rc = follow_update(w->follow);
 		live_view_announce(w->view, w->follow);
 		trace_behind = w->settings->trace && live_view_trace(w->view, w->follow);
+		if (!w->published)
+			publish(w);
 		interval_over(w);
 		over = w->fds[FD_TARGET].revents && w->target->ops->event(w->target);
 	}
@@ -92,10 +110,11 @@ static int last_look(struct watch *w)
 }
 
 int watch_run(const struct settings *settings, struct target *target, struct follow *follow,
-	      struct live_view *view, bool *enough)
+	      struct live_view *view, struct live_server *server, bool *enough)
 {
 	struct watch w = {
 		.settings = settings, .target = target, .follow = follow, .view = view,
+		.server = server,
 		.fds = {
 			[FD_TARGET] = { .fd = target->fd, .events = POLLIN },
 			[FD_FOLLOW] = { .fd = follow_fd(follow), .events = POLLIN },

@@ -7,16 +7,17 @@
 #define PRELOAD_WATCH_H
 
 #include "preload/follow.h"
+#include "preload/live_server.h"
 #include "preload/live_view.h"
 #include "preload/settings.h"
 #include "preload/target.h"
 
 /*
  * Runs until the target's watching is over; prints everything but the final
- * report. *enough: it is over because all interval reports that were asked for
+ * report, and serves it (server: NULL for none). *enough: it is over because all interval reports that were asked for
  * are printed. 0 or -errno.
  */
 int watch_run(const struct settings *settings, struct target *target, struct follow *follow,
-	      struct live_view *view, bool *enough);
+	      struct live_view *view, struct live_server *server, bool *enough);
 
 #endif
