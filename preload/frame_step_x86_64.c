@@ -13,6 +13,7 @@
 #include "sys.h"
 
 #define PAGE		4096ul
+#define USER_BITS	47	/* of an address of the program's */
 #define FRAME_MAX	(8ul << 20)	/* a frame larger than this is an error in the CFI */
 #define NEAR		(1ul << 20)
 
@@ -102,7 +103,8 @@ static bool read_word(void *arg, uintptr_t addr, uintptr_t *value)
 {
 	const struct stack_range *r = &((struct frame_walk *)arg)->cache->range[0];
 
-	if (addr & 7)
+	/* beyond user space addr + 8 may be 0 */
+	if (addr & 7 || addr >> USER_BITS)
 		return false;
 	if ((addr < r->lo || addr + 8 > r->hi) &&
 	    !pages_readable(addr & ~(PAGE - 1), addr + 8))
