@@ -87,18 +87,31 @@ static ALWAYS_INLINE void release(void *p)
 	real.free(p);
 }
 
-THREAD_LOCAL size_t hooks_new_asked;
+#define NEW_FRAMES_MAX 4096	/* bytes of stack between operator new and what it calls */
 
-/*
- * The C++ runtime rounds the size of an aligned new up to the alignment before it
- * gets here: what the program asked for is what counts.
- */
-static size_t size_asked(size_t align, size_t size)
+THREAD_LOCAL struct new_hint hooks_new_hint;
+
+/* What operator new was asked for is what counts, if it is what calls here. */
+static void take_hint(size_t align, size_t *size, struct frame_regs *from)
 {
-	size_t asked = hooks_new_asked;
+	struct new_hint hint = hooks_new_hint;
+	size_t slack = align > real.min_size ? align : real.min_size;
 
-	hooks_new_asked = 0;
-	return asked && asked <= size && size - asked < align ? asked : size;
+	hooks_new_hint.asked = 0;
+	if (!hint.asked || hint.asked > *size || *size - hint.asked >= slack)
+		return;
+	*size = hint.asked;
+	if (hint.from.sp > from->sp && hint.from.sp - from->sp < NEW_FRAMES_MAX)
+		*from = hint.from;
+}
+
+/* The same as obtained() for the functions with an alignment. */
+static ALWAYS_INLINE void *obtained_aligned(void *p, size_t align, size_t size,
+					    struct frame_regs from, enum session_trace_op op)
+{
+	if (unlikely(hooks_new_hint.asked))
+		take_hint(align, &size, &from);
+	return obtained(p, size, from, op);
 }
 
 /*
@@ -126,10 +139,7 @@ static COLD void *unready_realloc(void *p, size_t size)
 	return p ? NULL : early_alloc(16, size);
 }
 
-/* Under a name of its own, too: `malloc` in this library may mean another one's. */
-EXPORT void *malloc(size_t size) __attribute__((alias("hooks_own_malloc")));
-
-void *hooks_own_malloc(size_t size)
+EXPORT void *malloc(size_t size)
 {
 	if (unlikely(!real_ready()))
 		return unready_alloc(16, size);
@@ -242,16 +252,16 @@ EXPORT void *memalign(size_t align, size_t size)
 {
 	if (unlikely(!real_ready() || !real.memalign))
 		return unready_alloc(align, size);
-	return obtained(real.memalign(align, at_least(size)), size_asked(align, size), HOOK_CALLER,
-			TRACE_MEMALIGN);
+	return obtained_aligned(real.memalign(align, at_least(size)), align, size, HOOK_CALLER,
+				TRACE_MEMALIGN);
 }
 
 EXPORT void *aligned_alloc(size_t align, size_t size)
 {
 	if (unlikely(!real_ready() || !real.aligned_alloc))
 		return unready_alloc(align, size);
-	return obtained(real.aligned_alloc(align, at_least(size)), size_asked(align, size), HOOK_CALLER,
-			TRACE_ALIGNED_ALLOC);
+	return obtained_aligned(real.aligned_alloc(align, at_least(size)), align, size, HOOK_CALLER,
+				TRACE_ALIGNED_ALLOC);
 }
 
 EXPORT int posix_memalign(void **out, size_t align, size_t size)
@@ -264,7 +274,7 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
 	}
 	ret = real.posix_memalign(out, align, at_least(size));
 	if (!ret)
-		obtained(*out, size_asked(align, size), HOOK_CALLER, TRACE_POSIX_MEMALIGN);
+		obtained_aligned(*out, align, size, HOOK_CALLER, TRACE_POSIX_MEMALIGN);
 	return ret;
 }
 

@@ -6,8 +6,18 @@
 #include <stddef.h>
 
 #include "compiler.h"
+#include "stack_capture.h"
 
-/* The size that an aligned operator new was asked for, until it calls aligned_alloc or the like; 0: none. */
-extern THREAD_LOCAL size_t hooks_new_asked __attribute__((visibility("hidden")));
+/*
+ * An aligned operator new is under way and may call aligned_alloc or the like:
+ * with a size rounded up, and from frames that nobody wants to see. (One that
+ * throws leaves its hint behind: who takes a hint checks that it fits.)
+ */
+struct new_hint {
+	size_t asked;		/* by the program; 0: none is under way */
+	struct frame_regs from;	/* its caller; sp 0: the runtime's own frames are shown */
+};
+
+extern THREAD_LOCAL struct new_hint hooks_new_hint __attribute__((visibility("hidden")));
 
 #endif

@@ -94,9 +94,13 @@ static ALWAYS_INLINE size_t request(size_t size)
 static COLD void *new_and_record(new_fn *next, size_t size, size_t b, const void *c,
 				 struct frame_regs from)
 {
-	void *p = next(request(size), b, c);
-	struct thread_state *t = p ? recorder_enter() : NULL;
+	struct thread_state *t;
+	void *p;
 
+	hooks_new_hint = (struct new_hint){ .asked = size, .from = from };
+	p = next(request(size), b, c);
+	hooks_new_hint.asked = 0;
+	t = p ? recorder_enter() : NULL;
 	if (!t)
 		return p;
 	/* An operator that calls malloc after all: its block is recorded. */
@@ -117,7 +121,7 @@ static COLD void *new_and_record(new_fn *next, size_t size, size_t b, const void
                                                                                                    \
 		if (likely(op_##symbol.via_malloc)) {                                              \
 			if (aligned)                                                               \
-				hooks_new_asked = size;                                            \
+				hooks_new_hint = (struct new_hint){ .asked = size };               \
 			return next(size, b, c);                                                   \
 		}                                                                                  \
 		return new_and_record(next, size, b, c, HOOK_CALLER);                              \

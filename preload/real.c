@@ -64,10 +64,39 @@ static void find_allocator(void)
 	real.min_size = 32;
 }
 
+/* Does the program's @name lead elsewhere than here? -1: that cannot be told. */
+static int leads_elsewhere(const char *name, const void *own_base)
+{
+	const ElfW(Sym) *sym = NULL;
+	void *at = dlsym(RTLD_DEFAULT, name);
+	Dl_info info;
+
+	if (!at || !dladdr1(at, &info, (void **)&sym, RTLD_DL_SYMENT))
+		return -1;
+	/*
+	 * A program at a fixed address that takes malloc's address answers with its
+	 * own PLT entry, an undefined symbol that has a value. It says nothing.
+	 */
+	if (sym && sym->st_shndx == SHN_UNDEF)
+		return -1;
+	return info.dli_fbase != own_base;
+}
+
 /* In a running program (real_use) all names lead elsewhere, which says nothing. */
 static bool is_bypassed(void)
 {
-	return !lookup_name && dlsym(RTLD_DEFAULT, "malloc") != (void *)hooks_own_malloc;
+	static const char *const names[] = { "malloc", "calloc", "posix_memalign", "aligned_alloc" };
+	Dl_info own;
+
+	if (lookup_name || !dladdr((void *)is_bypassed, &own))
+		return false;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int answer = leads_elsewhere(names[i], own.dli_fbase);
+
+		if (answer >= 0)
+			return answer;
+	}
+	return false;
 }
 
 bool real_resolve(void)

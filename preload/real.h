@@ -61,9 +61,6 @@ static ALWAYS_INLINE bool real_ready(void)
 	return likely(__atomic_load_n(&real.ready, __ATOMIC_ACQUIRE)) || real_resolve();
 }
 
-/* This library's malloc; `malloc` itself may name another one that comes first. */
-void *hooks_own_malloc(size_t size);
-
 /* The next definition of @name, or NULL. */
 void *real_symbol(const char *name);
 
