@@ -23,3 +23,6 @@ $(O)/gen/%.skel.h: $(O)/gen/%.bpf.o
 	@$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $* >$@.tmp && mv $@.tmp $@
 .PRECIOUS: $(O)/gen/%.bpf.o
+
+unit-k_parsers-srcs += $(addprefix kagent/,slabinfo.c cachenames.c ksyms.c import.c import_kmemleak.c \
+	import_allocinfo.c import_slub.c slabs_growth.c stop.c cmd_common.c)
