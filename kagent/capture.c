@@ -3,6 +3,7 @@
 #include "kagent/capture.h"
 
 #include "common/hash_index.h"
+#include "kagent/idle.h"
 #include "kagent/verdict.h"
 
 #include <errno.h>
@@ -28,7 +29,8 @@ struct capture {
 	struct cache_names *names;
 	struct symbols *symbols;
 	struct userspace *userspace;
-	struct slab_table slabs_start;
+	struct slab_table slabs_start;	/* less what CPUs held free */
+	struct idle_list *idle;		/* NULL: can't be told on this kernel */
 	struct array caches;	/* struct capture_cache */
 	struct array sites;	/* struct capture_site */
 	struct array ustacks;	/* struct ustack */
@@ -107,6 +109,18 @@ static bool is_wanted(const struct capture *c, const char *name, uint32_t object
 		if (cache_names_match(c->names, c->settings->patterns[i], name, object_size))
 			return true;
 	return !c->settings->pattern_count;
+}
+
+/* slabinfo, with objects in use as active ones: those that CPUs hold free are taken off. */
+static void read_slabs(struct capture *c, struct slab_table *t)
+{
+	if (slab_table_read("/proc/slabinfo", t) || !c->idle || idle_refresh(c->idle))
+		return;
+	for (size_t i = 0; i < t->count; i++) {
+		uint64_t idle = idle_objects(c->idle, t->rows[i].name);
+
+		t->rows[i].active -= idle < t->rows[i].active ? idle : t->rows[i].active;
+	}
 }
 
 static uint64_t slab_active(const struct slab_table *t, const char *name)
@@ -468,10 +482,15 @@ static int sum_up(struct capture *c)
 	size_t i;
 	int err;
 
-	slab_table_read("/proc/slabinfo", &now);
+	read_slabs(c, &now);
 	err = add_unmet(c, &now);
 	caches = c->caches.data;
 	for (i = 0; i < c->caches.count; i++) {
+		struct ka_cache_count n = { 0 };
+
+		if (caches[i].id)
+			tracer_counts(c->tracer, caches[i].index, &n);
+		caches[i].older_frees = n.frees;
 		caches[i].active_end = slab_active(&now, caches[i].name);
 		caches[i].tracked = caches[i].allocs = caches[i].frees = 0;
 	}
@@ -551,6 +570,12 @@ static int start_tracer(struct capture *c, char *why, size_t why_size)
 	t.config.filtered = c->settings->pattern_count != 0;
 	err = tracer_start(&t, &c->tracer, why, why_size);
 	free(list);
+	if (!err && tracer_verdicts(c->tracer))
+		idle_open(verdicts_pages(tracer_verdicts(c->tracer)), &c->idle);
+	if (c->idle) {	/* now that it can be told, once more what was in use at the start */
+		slab_table_free(&c->slabs_start);
+		read_slabs(c, &c->slabs_start);
+	}
 	return err;
 }
 
@@ -600,6 +625,7 @@ void capture_free(struct capture *c)
 	hash_index_free(&c->site_index);
 	hash_index_free(&c->ustack_index);
 	slab_table_free(&c->slabs_start);
+	idle_close(c->idle);
 	cache_names_free(c->names);
 	symbols_close(c->symbols);
 	userspace_close(c->userspace);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # kagent: the kernel's objects. BPF sources become skeletons in $(O)/gen.
-bpf-objects := slab verdict
+bpf-objects := slab verdict idle
 bpf-skeletons := $(bpf-objects:%=$(O)/gen/%.skel.h)
 bpf-includes := -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 bpf-cflags := -target bpf -mcpu=v3 -O2 -g -Wall -Wshadow $(if $(filter -Werror,$(warnings)),-Werror)
@@ -8,7 +8,8 @@ bpf-cflags := -target bpf -mcpu=v3 -O2 -g -Wall -Wshadow $(if $(filter -Werror,$
 kagent-srcs += $(addprefix kagent/,kagent.c cmd_common.c cmd_track.c cmd_top.c cmd_procs.c cmd_slabs.c \
 	cmd_import.c track_options.c view.c groups.c capture.c tracer.c verdict.c features.c ksyms.c \
 	symbols.c userspace.c elfid.c procinfo.c session_out.c cachenames.c slabinfo.c slabs_view.c \
-	slabs_watch.c slabs_growth.c import.c import_kmemleak.c import_allocinfo.c import_slub.c stop.c)
+	slabs_watch.c slabs_growth.c import.c import_kmemleak.c import_allocinfo.c import_slub.c stop.c \
+	idle.c bpf_run.c)
 kagent-deps += $(bpf-skeletons)
 kagent-ldlibs += -lbpf -lelf -lz
 

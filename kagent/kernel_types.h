@@ -27,6 +27,7 @@ struct kmem_cache_cpu {
 	void **freelist;
 	unsigned long tid;
 	struct slab *slab;	/* 5.17 */
+	struct slab *partial;	/* CONFIG_SLUB_CPU_PARTIAL */
 };
 
 struct slab_sheaf {		/* 6.18 */
@@ -59,13 +60,14 @@ struct kmem_cache {
 	unsigned int offset;
 	struct kmem_cache_order_objects oo;
 	const char *name;
+	struct list_head list;
 	unsigned long random;	/* CONFIG_SLAB_FREELIST_HARDENED */
 	struct kmem_cache_node *node[1];
 };
 
 struct slab {			/* 5.17; overlays struct page */
 	struct kmem_cache *slab_cache;
-	struct list_head slab_list;
+	struct slab *next;	/* in a CPU's partial list */
 	void *freelist;
 	unsigned long counters;
 };

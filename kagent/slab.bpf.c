@@ -285,8 +285,10 @@ static __always_inline int on_free(__u64 ptr, __u64 cache, __u64 call_site)
 		return 0;
 	if (!drop_object(ptr)) {
 		/* Means something only where every allocation is recorded. */
-		if (!cfg.some_tasks && (!cfg.filtered || cache))
+		if (!cfg.some_tasks && (!cfg.filtered || cache)) {
 			lose(KA_LOSS_UNMATCHED, 1);
+			count_free(ptr, cache);
+		}
 		return 0;
 	}
 	if (cfg.trace)

@@ -45,7 +45,10 @@ struct ka_cache {
 	struct ka_name name;
 };
 
-/* Counters of a cache, one per CPU; index: struct ka_cache.index. */
+/*
+ * Counters of a cache, one per CPU; index: struct ka_cache.index. Where live objects
+ * are tracked, only the frees of objects that were allocated before count here.
+ */
 struct ka_cache_count {
 	__u64 allocs, alloc_bytes;
 	__u64 frees, free_bytes;
@@ -134,6 +137,13 @@ struct ka_pages {
 	__u64 map0;		/* 0: unknown */
 	__u32 shift;		/* log2 of the page size */
 	__u32 reserved;
+};
+
+/* A cache in the kernel's list of them, with the free objects that CPUs hold. */
+struct ka_idle {
+	__u64 cache;
+	__u64 objects;		/* free, though slabinfo counts them as active */
+	struct ka_name name;
 };
 
 /* Settings; constant once loaded. */

@@ -21,12 +21,12 @@
 #include "kernel_types.h"
 #include "slab_events.h"
 #include "slab_page.bpf.h"
+#include "slab_percpu.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define MAX_OBJECTS	1024	/* of a slab; those of larger slabs stay unverified */
 #define TRIES		16
-#define MAP_HEAD	1024	/* bytes of struct bpf_array that may lie before pptrs */
 
 /* In and out; mapped by user space. */
 struct ka_pages pages;
@@ -36,42 +36,6 @@ __u32 sheaves_listed;
 
 extern struct kmem_cache *bpf_get_kmem_cache(__u64 addr) __ksym __weak;
 const volatile __u8 use_kfunc = 0;
-
-/*
- * A per-CPU array of our own: its elements' addresses are known both as per-CPU
- * pointer and as plain one, and the difference is the CPU's per-CPU offset. No
- * symbol has to be looked up, so it works where kallsyms names no data.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, __u64);
-} probe SEC(".maps");
-
-static char map_head[MAP_HEAD];
-
-static __always_inline __u64 percpu_cookie(void)
-{
-	__u32 off = bpf_core_field_offset(struct bpf_array, pptrs);
-
-	if (off > MAP_HEAD - sizeof(__u64))
-		return 0;
-	if (bpf_probe_read_kernel(map_head, MAP_HEAD, &probe))
-		return 0;
-	return *(volatile __u64 *)(map_head + off);
-}
-
-static volatile __u64 plain;	/* a pointer stored here comes back as a number */
-
-/* The address of a per-CPU variable on a CPU, 0: unknown. */
-static __always_inline __u64 on_cpu(__u64 cookie, __u64 ptr, __u32 cpu)
-{
-	__u32 zero = 0;
-
-	plain = (__u64)bpf_map_lookup_percpu_elem(&probe, &zero, cpu);
-	return plain && cookie ? ptr + (plain - cookie) : 0;
-}
 
 /* The slab that was read last: suspects come sorted by address. */
 struct slab_view {
@@ -89,19 +53,9 @@ struct slab_view {
 	__u64 owner;		/* the CPU's kmem_cache_cpu, 0: none found */
 	__u64 at;		/* walk: the free object */
 };
-static struct slab_view view;
+/* "used": clang would take it apart, and its BTF with it. */
+static struct slab_view view __attribute__((used));
 static __u64 bitmap[MAX_OBJECTS / 64];
-
-/* Since 5.7 the address of the pointer is byte-swapped (commit 1ad53d9fa3f6). */
-static __always_inline __u64 next_free(__u64 object)
-{
-	__u64 where = object + view.offset, v = 0;
-
-	if (bpf_probe_read_kernel(&v, sizeof(v), (void *)where))
-		return 1;
-	return bpf_core_field_exists(struct kmem_cache, random)
-	       ? v ^ view.random ^ __builtin_bswap64(where) : v;
-}
 
 static long walk_step(__u32 i, void *unused)
 {
@@ -115,7 +69,7 @@ static long walk_step(__u32 i, void *unused)
 		return 1;
 	}
 	bitmap[index / 64] |= 1ull << (index & 63);
-	view.at = next_free(at);
+	view.at = next_free(at + view.offset, view.random);
 	return 0;
 }
 
@@ -154,17 +108,6 @@ static __always_inline void read_seal(struct seal *seal)
 	seal->counters = BPF_CORE_READ(slab, counters);
 	seal->tid = c ? BPF_CORE_READ(c, tid) : 0;
 	seal->cpu_slab = c ? (__u64)BPF_CORE_READ(c, slab) : 0;
-}
-
-/* struct slab.counters: inuse:16, objects:15, frozen:1 (little-endian). */
-static __always_inline __u32 counted_objects(__u64 counters)
-{
-	return counters >> 16 & 0x7fff;
-}
-
-static __always_inline int is_frozen(__u64 counters)
-{
-	return counters >> 31 & 1;
 }
 
 static long read_lists(__u32 attempt, void *unused)
@@ -283,7 +226,7 @@ struct sheaf_walk {
 	__u32 listed, cpus;
 	__u64 sheaf, entry, first;	/* entry, first: of a barn's list */
 };
-static struct sheaf_walk sheaves;
+static struct sheaf_walk sheaves __attribute__((used));
 
 static long list_object(__u32 i, void *unused)
 {

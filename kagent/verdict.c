@@ -2,16 +2,14 @@
 /* verdict.c - runs verdict.bpf.c over lists of suspects. */
 #include "kagent/verdict.h"
 
+#include "kagent/bpf_run.h"
 #include "kagent/ksyms.h"
 #include "verdict.skel.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define ROUNDS		20		/* of asking again about the undecided */
 #define PAUSE_NS	500000
@@ -25,37 +23,6 @@ struct verdicts {
 	size_t sheaf_count;
 };
 
-static int run(struct bpf_program *prog, struct ka_verify *args)
-{
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = args, .ctx_size_in = sizeof(*args));
-	int err = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
-
-	return err ? -errno : 0;
-}
-
-static uint32_t possible_nodes(void)
-{
-	FILE *f = fopen("/sys/devices/system/node/possible", "re");
-	unsigned first, last;
-	uint32_t nodes = 1;
-
-	if (f && fscanf(f, "%u-%u", &first, &last) == 2 && last < 1024)
-		nodes = last + 1;
-	if (f)
-		fclose(f);
-	return nodes;
-}
-
-static uint32_t page_shift(void)
-{
-	long size = sysconf(_SC_PAGESIZE);
-	uint32_t shift = 0;
-
-	while (size >> (shift + 1))
-		shift++;
-	return shift;
-}
-
 /* Symbols first: exact; else the anchor that the BPF side finds for itself. */
 static int locate_pages(struct verdicts *v)
 {
@@ -67,7 +34,7 @@ static int locate_pages(struct verdicts *v)
 	ksyms_data_address("page_offset_base", &page_offset);
 	args.vmemmap_symbol = vmemmap;
 	args.page_offset_symbol = page_offset;
-	return run(v->skel->progs.find_anchor, &args);
+	return bpf_run(v->skel->progs.find_anchor, &args, sizeof(args));
 }
 
 int verdicts_open(bool kfunc, struct verdicts **out)
@@ -122,7 +89,7 @@ static int load_sheaves(struct verdicts *v, uint64_t cache)
 	uint64_t *copy;
 	int err;
 
-	err = run(v->skel->progs.list_sheaves, &args);
+	err = bpf_run(v->skel->progs.list_sheaves, &args, sizeof(args));
 	if (err)
 		return err;
 	v->sheaf_cache = cache;
@@ -156,7 +123,7 @@ static int check_some(struct verdicts *v, struct ka_check *check, uint32_t count
 	int err;
 
 	memcpy(v->skel->bss->check, check, count * sizeof(*check));
-	err = run(v->skel->progs.verify, &args);
+	err = bpf_run(v->skel->progs.verify, &args, sizeof(args));
 	if (err)
 		return err;
 	for (i = 0; i < count; i++) {

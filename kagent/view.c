@@ -230,6 +230,12 @@ static bool is_shown(const struct capture_cache *k, const struct view_options *o
 	return k->wanted && (!k->id || k->id > KA_CACHE_LAST) && (o->some_caches || growth(k) > 0);
 }
 
+/* What slabinfo must have grown by, had no older object been freed meanwhile. */
+static int64_t expected(const struct capture_cache *k)
+{
+	return growth(k) + (int64_t)k->older_frees;
+}
+
 static void print_coverage(FILE *f, const struct capture_cache *k, const struct view_options *o)
 {
 	double tracked = (double)k->tracked * (o->sample ? o->sample : 1), percent;
@@ -237,8 +243,10 @@ static void print_coverage(FILE *f, const struct capture_cache *k, const struct 
 	fputs("\t", f);
 	fmt_name(f, k->name, FMT_NAME_MAX);
 	fprintf(f, ": tracked %+.0f, slabinfo %+" PRId64, tracked, growth(k));
-	if (growth(k) > 0) {
-		percent = 100 * tracked / (double)growth(k);
+	if (k->older_frees)
+		fprintf(f, " after %" PRIu64 " older ones were freed", k->older_frees);
+	if (expected(k) > 0) {
+		percent = 100 * tracked / (double)expected(k);
 		fprintf(f, ", coverage %.0f %%", percent < 100 ? percent : 100);
 	}
 	if (k->freed_unseen)
