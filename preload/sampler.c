@@ -75,14 +75,21 @@ void sampler_redraw(struct thread_state *t, uint8_t kind, uint64_t mean)
 	t->countdown = gap < 0x1p62 ? (int64_t)gap : INT64_MAX / 2;
 }
 
-void sampler_start(struct thread_state *t, uint8_t kind, uint64_t mean)
+void sampler_seed(struct thread_state *t, uint8_t kind, uint64_t mean, uint64_t seed)
 {
-	if (getrandom(&t->rng, sizeof(t->rng), GRND_NONBLOCK) != sizeof(t->rng))
-		t->rng = clock_tick() * 0x9e3779b97f4a7c15ull ^ (uintptr_t)t;
-	t->rng |= 1;
+	t->rng = seed | 1;
 	t->cost_mask = kind == SAMPLE_BYTES ? SIZE_MAX : 0;
 	t->countdown = -1;
 	sampler_redraw(t, kind, mean);
+}
+
+void sampler_start(struct thread_state *t, uint8_t kind, uint64_t mean)
+{
+	uint64_t seed;
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = clock_tick() * 0x9e3779b97f4a7c15ull ^ (uintptr_t)t;
+	sampler_seed(t, kind, mean, seed);
 }
 
 double sampler_weight(uint8_t kind, uint64_t mean, size_t size)

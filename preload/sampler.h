@@ -22,6 +22,9 @@
 /* Seeds the thread's generator and draws its first gap. */
 void sampler_start(struct thread_state *t, uint8_t kind, uint64_t mean);
 
+/* The same with a given seed: tests can repeat it. */
+void sampler_seed(struct thread_state *t, uint8_t kind, uint64_t mean, uint64_t seed);
+
 /* The countdown ran out: draws the next gap. Nothing to do when everything is recorded. */
 COLD void sampler_redraw(struct thread_state *t, uint8_t kind, uint64_t mean);
 
