@@ -284,7 +284,7 @@ static int read_entries(const struct view *v, int fd, uint32_t id, uint64_t firs
 	int err = 0;
 
 	if (!count)
-		return 0;	/* a section that was never used may say nothing about its entries */
+		return 0;	/* an unused section may say nothing about its entries */
 	if (step == size)
 		return session_read_section(v, fd, id, first * step, out, count * step);
 	per_chunk = (64u << 10) / step;

@@ -63,7 +63,7 @@ static bool known_stack(const struct session *s, uint64_t index)
 	return index && index < session_count(s, SECT_STACKS);
 }
 
-/* An entry that names a stack unknown at the last refresh is younger than that in a live session. */
+/* In a live session an entry with a stack unknown at the last refresh is younger than that. */
 static bool usable_stack(struct session *s, uint64_t index)
 {
 	if (known_stack(s, index))

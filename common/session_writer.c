@@ -376,7 +376,7 @@ static int write_section(struct session_writer *w, enum session_section_id id)
 	return 0;
 }
 
-/* Sections first, then the file's size, the extents and the header: a reader finds all it is told of. */
+/* Sections first, then size, extents and header: a reader finds all that it is told of. */
 static int write_file(struct session_writer *w)
 {
 	int err = w->err;

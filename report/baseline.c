@@ -35,7 +35,8 @@ static int add_line(struct baseline *b, const char *line)
 	line += strspn(line, " \t\r");
 	if (!*line || *line == '#')
 		return 0;
-	if (strspn(line, "0123456789abcdef") != 16 || (line[16] && !isspace((unsigned char)line[16])))
+	if (strspn(line, "0123456789abcdef") != 16 ||
+	    (line[16] && !isspace((unsigned char)line[16])))
 		return -EINVAL;
 	list = array_grow(b->list, b->count, &b->room, sizeof(*list));
 	if (!list)
@@ -119,7 +120,8 @@ void baseline_print(FILE *f, const struct report *r)
 	if (sites)
 		qsort(sites, count, sizeof(*sites), compare_sites);
 	for (size_t i = 0; sites && i < count; i++) {
-		if (!sites[i]->live.count || (i && sites[i]->fingerprint == sites[i - 1]->fingerprint))
+		if (!sites[i]->live.count ||
+		    (i && sites[i]->fingerprint == sites[i - 1]->fingerprint))
 			continue;
 		fprintf(f, "%016" PRIx64 " %.0f bytes", sites[i]->fingerprint,
 			sites[i]->live.est_bytes);

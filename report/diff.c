@@ -186,7 +186,8 @@ static void print_frames(struct json *j, const struct diff_entry *e)
 	json_open(j, "frames", '[');
 	for (uint32_t i = 0; i < e->site->depth; i++) {
 		size_t count;
-		const struct symbol_frame *s = symbolizer_frames(sym, e->site->locations[i], &count);
+		const struct symbol_frame *s = symbolizer_frames(sym, e->site->locations[i],
+								 &count);
 
 		for (size_t k = 0; k < count; k++) {
 			json_open(j, NULL, '{');

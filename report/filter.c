@@ -190,7 +190,8 @@ static bool site_matches(const struct report *r, const struct report_site *site,
 		return true;
 	for (uint32_t i = 0; i < site->depth; i++) {
 		size_t count;
-		const struct symbol_frame *f = symbolizer_frames(r->sym, site->locations[i], &count);
+		const struct symbol_frame *f = symbolizer_frames(r->sym, site->locations[i],
+								 &count);
 
 		for (size_t j = 0; j < count; j++)
 			if (frame_matches(&f[j], matches, arg))

@@ -11,7 +11,8 @@
 #include <string.h>
 
 enum {
-	OPT_JSON = 256, OPT_TEXT, OPT_FOLDED, OPT_PPROF, OPT_MIN_SIZE, OPT_MAX_SIZE, OPT_PID, OPT_EXIT_REPORT, OPT_WIDE,
+	OPT_JSON = 256, OPT_TEXT, OPT_FOLDED, OPT_PPROF, OPT_MIN_SIZE, OPT_MAX_SIZE, OPT_PID,
+	OPT_EXIT_REPORT, OPT_WIDE,
 	OPT_DOMAIN, OPT_MODULE, OPT_INCLUDE, OPT_EXCLUDE, OPT_SUPPRESSIONS, OPT_SYSROOT,
 	OPT_ERROR_EXITCODE, OPT_VERSION, OPT_HTML,
 	OPT_JUNIT, OPT_SARIF, OPT_BASELINE, OPT_UPDATE_BASELINE, OPT_FAIL_ABOVE,
@@ -27,17 +28,18 @@ static const struct option_def defs[] = {
 	{ OPT_HTML, "html", "FILE", "write one HTML page, which needs no network, to FILE", 0 },
 	{ OPT_FOLDED, "folded", "FILE", "write folded stacks to FILE, for flame graphs", 0 },
 	{ OPT_PPROF, "pprof", "FILE", "write a profile to FILE, for go tool pprof", 0 },
-	{ OPT_JUNIT, "junit", "FILE", "write what is outstanding as failed JUnit tests to FILE", 0 },
+	{ OPT_JUNIT, "junit", "FILE", "write what is outstanding as failed JUnit tests to FILE",
+	  0 },
 	{ OPT_SARIF, "sarif", "FILE", "write what is outstanding as SARIF 2.1.0 to FILE", 0 },
 	{ 'a', "show-allocs", NULL, "show the address and size of each block", 0 },
 	{ 'o', "older", "TIME", "only blocks at least this old: 500 (ms), 5s, 2m, 1h; the default "
 	  "is what the recording was set to", 0 },
 	{ 'z', "min-size", "BYTES", "only blocks of at least this size", 0 },
 	{ 'Z', "max-size", "BYTES", "only blocks of at most this size", 0 },
-	{ 'T', "top", "N", "only the N stacks that hold most (default 10 in text, else all; 0: all)",
-	  0 },
-	{ OPT_SORT, "sort", "KEY", "what comes first: bytes, count, age (of the oldest block), growth "
-	  "(needs a timeline) or suspicion (bytes older than what is usual there)", 0 },
+	{ 'T', "top", "N", "only the N stacks that hold most (default 10 in text, else "
+	  "all; 0: all)", 0 },
+	{ OPT_SORT, "sort", "KEY", "what comes first: bytes, count, age (of the oldest block), "
+	  "growth (needs a timeline) or suspicion (bytes older than what is usual there)", 0 },
 	{ 'p', "pid", "PID", "only this process", 0 },
 	{ OPT_DOMAIN, "domain", "user|kernel", "only memory of processes, or of the kernel", 0 },
 	{ OPT_MODULE, "module", "NAME", "only stacks with a frame in this module", 0 },
@@ -51,9 +53,10 @@ static const struct option_def defs[] = {
 	  "blocks: no ages, no filters on blocks", 0 },
 	{ OPT_WIDE, "wide", NULL, "whole names and paths", 0 },
 	{ OPT_SYSROOT, "sysroot", "DIR", "look for modules in DIR, not in /", 0 },
-	{ OPT_ERROR_EXITCODE, "error-exitcode", "N", "exit with N when anything is outstanding", 0 },
-	{ OPT_BASELINE, "baseline", "FILE", "leave out the sites in FILE and exit with 1 when others "
-	  "hold memory; without FILE yet, write it", 0 },
+	{ OPT_ERROR_EXITCODE, "error-exitcode", "N", "exit with N when anything is outstanding",
+	  0 },
+	{ OPT_BASELINE, "baseline", "FILE", "leave out the sites in FILE and exit with 1 when "
+	  "others hold memory; without FILE yet, write it", 0 },
 	{ OPT_UPDATE_BASELINE, "update-baseline", NULL, "write the baseline anew", 0 },
 	{ OPT_FAIL_ABOVE, "fail-above", "BYTES", "diff: exit with 1 when stacks grew by more than "
 	  "this in sum", 0 },
@@ -279,8 +282,8 @@ static int set_option(void *ctx, int id, const char *arg)
 		return 0;
 	case OPT_FAIL_ABOVE:
 		c->fail_above_set = true;
-		return option_size(arg, &c->fail_above) ? usage_error("fail-above", arg, "no size") :
-							  0;
+		return option_size(arg, &c->fail_above) ?
+			usage_error("fail-above", arg, "no size") : 0;
 	case OPT_EXIT_REPORT:
 		c->exit_report = true;
 		return 0;

@@ -42,8 +42,8 @@ static enum report_kind kind_of(const struct session_krecord *k)
 
 static uint32_t site_for(struct kscan *scan, const struct session_krecord *k)
 {
-	uint32_t stack = frame_map_stack(scan->map, k->stack, session_stack(scan->s, k->user_stack) ?
-					 k->user_stack : 0);
+	uint32_t user = session_stack(scan->s, k->user_stack) ? k->user_stack : 0;
+	uint32_t stack = frame_map_stack(scan->map, k->stack, user);
 	const char *cache = session_cache(scan->s, k->cache) ? scan->cache_name[k->cache] : NULL;
 	uint32_t site;
 

@@ -184,7 +184,8 @@ static void print_details(FILE *f, const struct report_site *site)
 	if (site->totals.peak_bytes > 0)
 		fprintf(f, "; peak %s", fmt_bytes(bytes, (double)site->totals.peak_bytes));
 	if (site->growth != 0)
-		fprintf(f, "; %s%s/min", site->growth > 0 ? "+" : "", fmt_bytes(bytes, site->growth));
+		fprintf(f, "; %s%s/min", site->growth > 0 ? "+" : "",
+			fmt_bytes(bytes, site->growth));
 	putc('\n', f);
 }
 
@@ -282,8 +283,8 @@ static void print_process(FILE *f, const struct report_process *p, const struct 
 	print_kinds(f, p->live, p->sites);
 	print_caches(f, p);
 	if (p->inherited.count)
-		fprintf(f, "; %" PRIu64 " blocks inherited from pid %" PRIu32 "%s",
-			p->inherited.count, p->parent_pid,
+		fprintf(f, "; blocks inherited from pid %" PRIu32 ": %" PRIu64 "%s",
+			p->parent_pid, p->inherited.count,
 			p->parent_present ? ", not counted" : "");
 	putc('\n', f);
 }

@@ -52,7 +52,8 @@ static void print_sessions(FILE *f, const struct report *r)
 		if (!(s->features & SESSION_F_FOREIGN_MALLOC))
 			continue;
 		if (!said)
-			fputs("Programs with a malloc of their own that libleak can't see into:\n", f);
+			fputs("Programs with a malloc of their own, which libleak can't see into:\n",
+			      f);
 		said = true;
 		fputs("\t", f);
 		fmt_name(f, s->name, FMT_NAME_MAX);
