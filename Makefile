@@ -186,13 +186,14 @@ check: setup-check
 	$(sub-make) check-run
 
 check-build: all unit targets $(check-deps) $(if $(SAN),,check-san)
-# The unit tests once more under sanitizers.
+# Unit tests and commands are tested once more under sanitizers.
 check-san:
-	$(sub-make) O=$(O)/san SAN=address,undefined unit
+	$(sub-make) O=$(O)/san SAN=address,undefined all unit targets
+san-tests = O=$(O)/san $(unit-programs:$(O)/%=$(O)/san/%) \
+	$(wildcard tests/e2e/leakreport*.test tests/e2e/memleak*.test)
 check-run:
 	$(Q)O=$(O) CC='$(CC)' CXX='$(CXX)' tests/run $(if $(T),-m '$(T)') \
-		$(unit-programs) $(if $(SAN),,$(unit-programs:$(O)/%=$(O)/san/%)) \
-		$(wildcard tests/*/*.test)
+		$(unit-programs) $(wildcard tests/*/*.test) $(if $(SAN),,$(san-tests))
 
 check-vm: setup-check
 	$(sub-make) all $(vm-targets)

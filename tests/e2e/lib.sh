@@ -13,6 +13,8 @@ memleak=$O/memleak
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/memleak-test.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 unset LD_PRELOAD LIBLEAK DEBUGINFOD_URLS
+# A sanitized command may have something preloaded (by stdbuf).
+export ASAN_OPTIONS=${ASAN_OPTIONS-verify_asan_link_order=0}
 
 ok() {
 	echo "ok - $1"
