@@ -56,7 +56,8 @@ attach_briefly() {
 snapshot() {
 	awk '$6 ~ /^\// && $6 !~ /libleak/ { print $1, $2, $6 }' "/proc/$1/maps" | merged_ranges
 	ls -l "/proc/$1/fd" | awk 'NR > 1 { print $9, $11 }'
-	ls "/proc/$1/task" | wc -l
+	# (jemalloc starts threads of its own when there is much to do)
+	cat "/proc/$1"/task/*/comm | grep -v jemalloc_bg | sort | uniq -c
 	grep -E '^(Sig(Blk|Ign|Cgt)|ShdPnd|TracerPid)' "/proc/$1/status"
 	ls -l "/proc/$1/cwd" | sed 's/.*-> //'
 }
