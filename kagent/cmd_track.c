@@ -7,6 +7,7 @@
 #include "kagent/session_out.h"
 #include "kagent/stop.h"
 #include "report/json.h"
+#include "report/live_server.h"
 #include "report/text.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ struct run {
 	const struct track *t;
 	struct capture *c;
 	struct symbolizer *sym;
+	struct live_server *server;
 	char scratch_dir[64];	/* for the session of the current snapshot, when nobody wants it */
 	char scratch[80];
 	char cmdline[256];
@@ -106,10 +108,10 @@ static int write_session(struct run *run)
 	return session_out_write(run->c, &facts, session_path(run));
 }
 
-static int build_report(struct run *run, struct report **out)
+static int build_report(struct run *run, size_t top, struct report **out)
 {
 	struct report_options options = {
-		.older_set = true, .older_ns = run->t->older_ms * 1000000ull, .top = run->t->top,
+		.older_set = true, .older_ns = run->t->older_ms * 1000000ull, .top = top,
 		.blocks = run->t->show_allocs,
 	};
 	struct report *r = report_new(run->sym, &options);
@@ -128,7 +130,7 @@ static int print_report(struct run *run, bool last)
 {
 	struct view_options o = view_options(run->t);
 	struct report *r;
-	int err = build_report(run, &r);
+	int err = build_report(run, run->t->top, &r);
 
 	if (err)
 		return err;
@@ -150,12 +152,27 @@ static int print_report(struct run *run, bool last)
 	return err;
 }
 
+/* All sites, for whoever asks the server. */
+static int publish(struct run *run)
+{
+	struct report *r;
+	int err = run->server ? build_report(run, 0, &r) : 0;
+
+	if (err || !run->server)
+		return err;
+	live_server_publish(run->server, r);
+	report_free(r);
+	return 0;
+}
+
 static int report_now(struct run *run, bool last)
 {
 	int err = capture_snapshot(run->c);
 
 	if (!err)
 		err = write_session(run);
+	if (!err)
+		err = publish(run);
 	if (!err)
 		err = print_report(run, last);
 	if (!run->t->output)
@@ -311,6 +328,17 @@ static int make_scratch(struct run *run)
 	return 0;
 }
 
+static int start_server(struct run *run)
+{
+	const struct track *t = run->t;
+	const struct live_server_options options = {
+		.program = "kagent", .address = t->serve, .token = t->serve_token,
+		.interval_ns = t->words.interval_ns,
+	};
+
+	return live_server_new(&options, &run->server);
+}
+
 int cmd_track(int argc, char **argv)
 {
 	struct capture_settings settings;
@@ -333,12 +361,15 @@ int cmd_track(int argc, char **argv)
 	if (!run.sym)
 		return fail("out of memory");
 	status = make_scratch(&run);
+	if (!status && start_server(&run))
+		status = 1;
 	if (!status && capture_start(&settings, &run.c, why, sizeof(why)))
 		status = fail("%s", why);
 	if (!status)
 		status = begin(&run);
 	if (!status)
 		status = loop(&run);
+	live_server_free(run.server);
 	capture_free(run.c);
 	symbolizer_free(run.sym);
 	rmdir(run.scratch_dir);

@@ -15,7 +15,7 @@ struct track {
 	const char *patterns[TRACK_PATTERNS];
 	size_t pattern_count;
 	uint64_t older_ms, top, min_size, max_size, sample, max_objects, depth, pid;
-	const char *comm, *cgroup, *output;
+	const char *comm, *cgroup, *output, *serve, *serve_token;
 	enum view_by by;
 	bool show_allocs, trace, user_stacks, pages, percpu, json, help;
 };

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { OPT_SAMPLE = 256, OPT_COMM, OPT_CGROUP, OPT_BY, OPT_DURATION, OPT_MAX_OBJECTS, OPT_USER_STACKS,
-       OPT_PAGES, OPT_PERCPU, OPT_OUTPUT, OPT_JSON, OPT_DEPTH, OPT_CACHE };
+       OPT_PAGES, OPT_PERCPU, OPT_OUTPUT, OPT_JSON, OPT_DEPTH, OPT_CACHE, OPT_SERVE, OPT_SERVE_TOKEN };
 
 static const struct option_def defs[] = {
 	{ OPT_CACHE, "cache", "NAME", "only objects of this slab cache; * and ? match many, kmalloc-4096 "
@@ -34,6 +34,10 @@ static const struct option_def defs[] = {
 	{ OPT_PERCPU, "percpu", NULL, "follow the per-CPU allocator too", 0 },
 	{ OPT_OUTPUT, "output", "FILE", "keep the session in FILE, for leakreport", 0 },
 	{ OPT_JSON, "json", NULL, "print the last report as JSON and nothing else", 0 },
+	{ OPT_SERVE, "serve", "HOST:PORT", "serve the report on http://HOST:PORT/ meanwhile, with "
+	  "/report.json, /metrics and /debug/pprof/heap", 0 },
+	{ OPT_SERVE_TOKEN, "serve-token", "TOKEN", "answer only requests with TOKEN (@FILE: its first "
+	  "line); needed unless HOST is this machine's own", 0 },
 	{ 'h', "help", NULL, "this text", 0 },
 };
 
@@ -48,9 +52,10 @@ static const char *const usage[] = {
 
 static const struct option_table options = {
 	"kagent", usage,
-	"Prints the kernel's outstanding slab objects by the stack that allocated them, every "
-	"interval (5) seconds until Ctrl-C. Objects that were freed where no event tells of it are "
-	"recognized in their slabs and left out. Each subcommand has a --help of its own.",
+	"Prints the kernel's outstanding slab objects by the stack that allocated them,\n"
+	"every interval (5) seconds until Ctrl-C. Objects that were freed where no event\n"
+	"tells of it are recognized in their slabs and left out. Each subcommand has a\n"
+	"--help of its own.",
 	defs, sizeof(defs) / sizeof(*defs),
 	"Examples:\n"
 	"  kagent --cache kmalloc-4096           who holds 4 KiB objects, and since when\n"
@@ -152,6 +157,12 @@ static int set_text(struct track *t, int id, const char *arg)
 	case OPT_OUTPUT:
 		t->output = arg;
 		return 0;
+	case OPT_SERVE:
+		t->serve = arg;
+		return 0;
+	case OPT_SERVE_TOKEN:
+		t->serve_token = arg;
+		return 0;
 	case OPT_BY:
 		return set_by(t, arg);
 	default:
@@ -201,5 +212,9 @@ int track_parse(struct track *t, int argc, char **argv)
 	for (; rest < argc; rest++)
 		if (take_interval_word(&t->words, argv[rest]))
 			return -EINVAL;
+	if (t->serve_token && !t->serve) {
+		fail("--serve-token is for --serve HOST:PORT");
+		return -EINVAL;
+	}
 	return 0;
 }

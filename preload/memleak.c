@@ -18,11 +18,11 @@
 #include "preload/follow.h"
 #include "preload/launch.h"
 #include "preload/library.h"
-#include "preload/live_server.h"
 #include "preload/live_view.h"
 #include "preload/private_dir.h"
 #include "preload/settings.h"
 #include "preload/watch.h"
+#include "report/live_server.h"
 
 enum { STATUS_FAILED = 1 };
 
@@ -44,13 +44,24 @@ struct run {
 	struct live_server *server;
 };
 
+static int start_server(struct run *r)
+{
+	const struct settings *s = r->settings;
+	const struct live_server_options options = {
+		.program = "memleak", .address = s->serve, .token = s->serve_token,
+		.interval_ns = s->interval_ns,
+	};
+
+	return live_server_new(&options, &r->server);
+}
+
 static int run_prepare(struct run *r)
 {
 	int rc = settings_check_files(r->settings);
 
 	if (rc)
 		return rc;
-	if (live_server_new(r->settings, &r->server))
+	if (start_server(r))
 		return STATUS_FAILED;
 	if (r->settings->output) {
 		rc = settings_output_pattern(r->settings, r->pattern);

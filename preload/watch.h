@@ -7,10 +7,10 @@
 #define PRELOAD_WATCH_H
 
 #include "preload/follow.h"
-#include "preload/live_server.h"
 #include "preload/live_view.h"
 #include "preload/settings.h"
 #include "preload/target.h"
+#include "report/live_server.h"
 
 /*
  * Runs until the target's watching is over; prints everything but the final

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The live server, for memleak --serve and kagent --serve.
-report-srcs += report/metrics.c report/serve.c report/serve_access.c
+report-srcs += report/metrics.c report/serve.c report/serve_access.c report/live_server.c
 memleak-ldlibs += -lmicrohttpd
 kagent-ldlibs += -lmicrohttpd
 setup-packages += libmicrohttpd-dev
