@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* capture.c - the state of a running capture and its snapshots. */
-#include "kagent/capture.h"
-
-#include "common/hash_index.h"
-#include "kagent/idle.h"
-#include "kagent/verdict.h"
+#include "kagent/capture_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,35 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A growing array; room doubles. */
-struct array {
-	void *data;
-	size_t count, room;
-};
-
-struct ustack {
-	uint64_t key;
-	struct ka_ustack s;	/* addresses translated */
-};
-
-struct capture {
-	struct tracer *tracer;
-	const struct capture_settings *settings;
-	struct cache_names *names;
-	struct symbols *symbols;
-	struct userspace *userspace;
-	struct slab_table slabs_start;	/* less what CPUs held free */
-	struct idle_list *idle;		/* NULL: can't be told on this kernel */
-	struct array caches;	/* struct capture_cache */
-	struct array sites;	/* struct capture_site */
-	struct array ustacks;	/* struct ustack */
-	struct array objects, phantoms;	/* struct capture_object */
-	struct array strays;	/* struct ka_forget: of caches that nobody wants */
-	struct hash_index cache_index, site_index, ustack_index;
-	uint64_t start_ns, snapshot_ns;
-};
-
-static void *append(struct array *a, size_t size)
+void *capture_append(struct array *a, size_t size)
 {
 	if (a->count == a->room) {
 		size_t room = a->room ? a->room * 2 : 64;
@@ -62,11 +30,6 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static struct capture_cache *caches_of(const struct capture *c)
-{
-	return c->caches.data;
-}
-
 static struct capture_site *sites_of(const struct capture *c)
 {
 	return c->sites.data;
@@ -80,142 +43,6 @@ static struct ustack *ustacks_of(const struct capture *c)
 static struct capture_object *objects_of(const struct array *a)
 {
 	return a->data;
-}
-
-/* ---- caches ------------------------------------------------------------------- */
-
-static bool same_cache(const void *owner, uint32_t index, const void *key)
-{
-	return caches_of(owner)[index].id == *(const uint64_t *)key;
-}
-
-static uint32_t find_cache(const struct capture *c, uint64_t id)
-{
-	return hash_index_find(&c->cache_index, hash_mix(id), same_cache, c, &id);
-}
-
-static const char *pseudo_name(uint64_t id)
-{
-	static const char *const names[] = { "", "kmalloc-large", "pages", "percpu", "unknown" };
-
-	return id <= KA_CACHE_LAST ? names[id] : "";
-}
-
-static bool is_wanted(const struct capture *c, const char *name, uint32_t object_size)
-{
-	size_t i;
-
-	for (i = 0; i < c->settings->pattern_count; i++)
-		if (cache_names_match(c->names, c->settings->patterns[i], name, object_size))
-			return true;
-	return !c->settings->pattern_count;
-}
-
-/* slabinfo, with objects in use as active ones: those that CPUs hold free are taken off. */
-static void read_slabs(struct capture *c, struct slab_table *t)
-{
-	if (slab_table_read("/proc/slabinfo", t) || !c->idle || idle_refresh(c->idle))
-		return;
-	for (size_t i = 0; i < t->count; i++) {
-		uint64_t idle = idle_objects(c->idle, t->rows[i].name);
-
-		t->rows[i].active -= idle < t->rows[i].active ? idle : t->rows[i].active;
-	}
-}
-
-static uint64_t slab_active(const struct slab_table *t, const char *name)
-{
-	const struct slab_row *r = slab_table_find(t, name);
-
-	return r ? r->active : 0;
-}
-
-char *capture_selected(const struct capture *c)
-{
-	size_t len = 0, i;
-	char *text = calloc(1, 1), *longer;
-
-	for (i = 0; text && i < c->slabs_start.count; i++) {
-		const struct slab_row *r = &c->slabs_start.rows[i];
-
-		if (!is_wanted(c, r->name, r->object_size))
-			continue;
-		longer = realloc(text, len + strlen(r->name) + 3);
-		if (!longer) {
-			free(text);
-			return NULL;
-		}
-		text = longer;
-		len += sprintf(text + len, "%s%s", len ? ", " : "", r->name);
-	}
-	return text;
-}
-
-/* Pages and percpu are asked for by an option of their own. */
-static bool always_wanted(uint64_t id)
-{
-	return id == KA_CACHE_PAGES || id == KA_CACHE_PERCPU;
-}
-
-static struct capture_cache *append_cache(struct capture *c, const char *name)
-{
-	char *copy = strdup(name);
-	struct capture_cache *n = copy ? append(&c->caches, sizeof(*n)) : NULL;
-
-	if (!n) {
-		free(copy);
-		return NULL;
-	}
-	*n = (struct capture_cache) {
-		.name = copy, .aliases = cache_names_aliases(c->names, copy),
-		.active_start = slab_active(&c->slabs_start, copy),
-	};
-	return n;
-}
-
-/* The entry of a cache that is met now: it may be known by name, from slabinfo. */
-static struct capture_cache *cache_by_name(struct capture *c, uint64_t id, const struct ka_cache *k)
-{
-	const char *name = id <= KA_CACHE_LAST ? pseudo_name(id) : k->name.text;
-
-	for (size_t i = 0; i < c->caches.count; i++)
-		if (!caches_of(c)[i].id && !strcmp(caches_of(c)[i].name, name))
-			return &caches_of(c)[i];
-	return append_cache(c, name);
-}
-
-static int new_cache(struct capture *c, uint64_t id, const struct ka_cache *k)
-{
-	struct capture_cache *n = cache_by_name(c, id, k);
-
-	if (!n)
-		return -ENOMEM;
-	n->id = id;
-	n->object_size = k->object_size;
-	n->slab_size = k->slab_size;
-	n->index = k->index;
-	n->wanted = always_wanted(id) || is_wanted(c, n->name, k->object_size);
-	if (hash_index_add(&c->cache_index, hash_mix(id), n - caches_of(c)))
-		return -ENOMEM;
-	return k->state == KA_CACHE_NEW ? tracer_decide(c->tracer, id, k, n->wanted) : 0;
-}
-
-/* A cache at the address of one that was destroyed: another name. */
-static bool was_replaced(const struct capture_cache *known, const struct ka_cache *k)
-{
-	return known->id > KA_CACHE_LAST && k->name.text[0] && strcmp(known->name, k->name.text);
-}
-
-static int look_at_cache(void *arg, uint64_t id, const struct ka_cache *k)
-{
-	struct capture *c = arg;
-	uint32_t i = find_cache(c, id);
-
-	if (i == HASH_INDEX_NONE)
-		return new_cache(c, id, k);
-	if (k->state == KA_CACHE_NEW || was_replaced(&caches_of(c)[i], k))
-		return tracer_decide(c->tracer, id, k, caches_of(c)[i].wanted);
-	return 0;
 }
 
 /* ---- sites and stacks ------------------------------------------------------------ */
@@ -258,7 +85,7 @@ static int look_at_site(void *arg, uint64_t key, const struct ka_site *s)
 	err = resolve(c, s);
 	if (err)
 		return err;
-	n = append(&c->sites, sizeof(*n));
+	n = capture_append(&c->sites, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
 	*n = (struct capture_site) { key, cache, *s };
@@ -286,7 +113,7 @@ static int look_at_ustack(void *arg, uint64_t key, const struct ka_ustack *s)
 
 	if (capture_find_ustack(c, key))
 		return 0;
-	n = append(&c->ustacks, sizeof(*n));
+	n = capture_append(&c->ustacks, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
 	*n = (struct ustack) { key, *s };
@@ -322,13 +149,13 @@ static int take_object(void *arg, uint64_t addr, const struct ka_object *o)
 	if (cache == HASH_INDEX_NONE)	/* met after capture_look(): next time */
 		return 0;
 	if (!caches_of(c)[cache].wanted) {
-		struct ka_forget *stray = append(&c->strays, sizeof(*stray));
+		struct ka_forget *stray = capture_append(&c->strays, sizeof(*stray));
 
 		if (stray)
 			*stray = (struct ka_forget) { addr, o->time };
 		return stray ? 0 : -ENOMEM;
 	}
-	n = append(&c->objects, sizeof(*n));
+	n = capture_append(&c->objects, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
 	*n = (struct capture_object) { .addr = addr, .o = *o, .cache = cache, .verdict = KA_YOUNG };
@@ -403,7 +230,7 @@ static int keep_phantom(struct capture *c, const struct capture_object *o)
 	caches_of(c)[o->cache].freed_unseen++;
 	if (c->phantoms.count >= CAPTURE_PHANTOMS)
 		return 0;
-	copy = append(&c->phantoms, sizeof(*copy));
+	copy = capture_append(&c->phantoms, sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
 	*copy = *o;
@@ -447,32 +274,6 @@ static void drop_strays(struct capture *c)
 	if (c->strays.count)
 		tracer_forget(c->tracer, c->strays.data, c->strays.count);
 	c->strays.count = 0;
-}
-
-static bool is_met(const struct capture *c, const char *name)
-{
-	for (size_t i = 0; i < c->caches.count; i++)
-		if (!strcmp(caches_of(c)[i].name, name))
-			return true;
-	return false;
-}
-
-/* Caches that are asked for but emit no event at all: their objects come in bulk. */
-static int add_unmet(struct capture *c, const struct slab_table *now)
-{
-	for (size_t i = 0; i < now->count; i++) {
-		const struct slab_row *r = &now->rows[i];
-		struct capture_cache *n;
-
-		if (!is_wanted(c, r->name, r->object_size) || is_met(c, r->name))
-			continue;
-		n = append_cache(c, r->name);
-		if (!n)
-			return -ENOMEM;
-		n->object_size = n->slab_size = r->object_size;
-		n->wanted = true;
-	}
-	return 0;
 }
 
 static int sum_up(struct capture *c)
@@ -528,34 +329,6 @@ int capture_snapshot(struct capture *c)
 	if (!err)
 		err = tracer_each_site(c->tracer, look_at_site, c);
 	return err ? err : sum_up(c);
-}
-
-/* ---- decisions before the start ---------------------------------------------------- */
-
-static void name_of(const char *text, struct ka_name *name)
-{
-	memset(name, 0, sizeof(*name));
-	memcpy(name->text, text, strnlen(text, sizeof(name->text) - 1));
-}
-
-/* Every cache that slabinfo knows, and the pseudo caches; free with free(). */
-static struct tracer_decision *decide_all(const struct capture *c, size_t *count)
-{
-	struct tracer_decision *list = calloc(c->slabs_start.count + KA_CACHE_LAST, sizeof(*list));
-	size_t n = 0;
-
-	for (size_t i = 0; list && i < c->slabs_start.count; i++, n++) {
-		const struct slab_row *r = &c->slabs_start.rows[i];
-
-		name_of(r->name, &list[n].name);
-		list[n].wanted = is_wanted(c, r->name, r->object_size);
-	}
-	for (uint64_t id = 1; list && id <= KA_CACHE_LAST; id++, n++) {
-		tracer_pseudo_name(id, &list[n].name);
-		list[n].wanted = always_wanted(id) || is_wanted(c, pseudo_name(id), 0);
-	}
-	*count = n;
-	return list;
 }
 
 static int start_tracer(struct capture *c, char *why, size_t why_size)

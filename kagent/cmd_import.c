@@ -47,7 +47,8 @@ static const char *const usage[] = {
 
 static const struct option_table options = {
 	"kagent", usage,
-	"Turns what the kernel's debug facilities know into a session, and prints its report.",
+	"Turns what the kernel's debug facilities know into a session, and prints its\n"
+	"report.",
 	defs, sizeof(defs) / sizeof(*defs), NULL,
 };
 

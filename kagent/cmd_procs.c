@@ -46,8 +46,8 @@ static const char *const usage[] = { "procs --cache NAME [options]", NULL };
 
 static const struct option_table options = {
 	"kagent", usage,
-	"Counts the allocations from a slab cache, until Ctrl-C or the end of the duration; then "
-	"prints them by process and by stack.",
+	"Counts the allocations from a slab cache, until Ctrl-C or the end of the\n"
+	"duration; then prints them by process and by stack.",
 	defs, sizeof(defs) / sizeof(*defs), NULL,
 };
 

@@ -41,8 +41,8 @@ static const char *const usage[] = { "slabs [options] [CACHE]", NULL };
 
 static const struct option_table options = {
 	"kagent", usage,
-	"Prints the kernel's slab caches: objects in use and in all, their size, use, waste and "
-	"memory. CACHE is a name or a glob.",
+	"Prints the kernel's slab caches: objects in use and in all, their size, use,\n"
+	"waste and memory. CACHE is a name or a glob.",
 	defs, sizeof(defs) / sizeof(*defs), NULL,
 };
 

@@ -49,8 +49,8 @@ static const char *const usage[] = { "top [options] [interval] [count]", NULL };
 
 static const struct option_table options = {
 	"kagent", usage,
-	"Prints, every second, how many objects each slab cache handed out and took back, "
-	"and what it grew by.",
+	"Prints, every second, how many objects each slab cache handed out and took\n"
+	"back, and what it grew by.",
 	defs, sizeof(defs) / sizeof(*defs), NULL,
 };
 

@@ -6,7 +6,7 @@ bpf-includes := -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/de
 bpf-cflags := -target bpf -mcpu=v3 -O2 -g -Wall -Wshadow $(if $(filter -Werror,$(warnings)),-Werror)
 
 kagent-srcs += $(addprefix kagent/,kagent.c cmd_common.c cmd_track.c cmd_top.c cmd_procs.c cmd_slabs.c \
-	cmd_import.c track_options.c view.c groups.c capture.c tracer.c verdict.c features.c ksyms.c \
+	cmd_import.c track_options.c view.c groups.c capture.c capture_caches.c tracer.c tracer_maps.c verdict.c features.c ksyms.c \
 	symbols.c userspace.c elfid.c procinfo.c session_out.c cachenames.c slabinfo.c slabs_view.c \
 	slabs_watch.c slabs_growth.c import.c import_kmemleak.c import_allocinfo.c import_slub.c stop.c \
 	idle.c bpf_run.c)

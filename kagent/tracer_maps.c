@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+/* tracer_maps.c - reads the maps of slab.bpf.c, and gives it commands. */
+#include "kagent/tracer_private.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- reading the maps ------------------------------------------------------------------ */
+
+typedef int entry_fn(void *arg, const void *key, const void *value);
+
+/*
+ * Batches cost one system call per some thousand entries. While entries come and
+ * go an element may be missed or met twice: callers take that into account.
+ */
+#define BATCH 1024
+
+struct batch {
+	char *keys, *values;
+	uint32_t key_size, value_size, room;
+};
+
+static int grow_batch(struct batch *b, uint32_t room)
+{
+	char *keys = realloc(b->keys, (size_t)room * b->key_size), *values;
+
+	if (!keys)
+		return -ENOMEM;
+	b->keys = keys;
+	values = realloc(b->values, (size_t)room * b->value_size);
+	if (!values)
+		return -ENOMEM;
+	b->values = values;
+	b->room = room;
+	return 0;
+}
+
+static int deliver(const struct batch *b, uint32_t count, entry_fn *fn, void *arg)
+{
+	int err = 0;
+
+	for (uint32_t i = 0; i < count && !err; i++)
+		err = fn(arg, b->keys + (size_t)i * b->key_size, b->values + (size_t)i * b->value_size);
+	return err;
+}
+
+static int each_batch(int fd, struct batch *b, entry_fn *fn, void *arg)
+{
+	uint64_t position = 0, next = 0;	/* at least 4 bytes: a bucket's number */
+	bool first = true;
+
+	for (;;) {
+		uint32_t count = b->room;
+		int got = bpf_map_lookup_batch(fd, first ? NULL : &position, &next, b->keys, b->values,
+					       &count, NULL);
+		int err;
+
+		if (got && errno == ENOSPC) {	/* a bucket with more entries than room */
+			err = grow_batch(b, b->room * 2);
+			if (err)
+				return err;
+			continue;
+		}
+		if (got && errno != ENOENT)
+			return -errno;
+		err = deliver(b, count, fn, arg);
+		if (err || got)
+			return err;
+		position = next;
+		first = false;
+	}
+}
+
+static int each_entry(const struct bpf_map *map, entry_fn *fn, void *arg)
+{
+	struct batch b = { .key_size = bpf_map__key_size(map), .value_size = bpf_map__value_size(map) };
+	int err = grow_batch(&b, BATCH);
+
+	if (!err)
+		err = each_batch(bpf_map__fd(map), &b, fn, arg);
+	free(b.keys);
+	free(b.values);
+	return err;
+}
+
+struct typed {
+	void *arg;
+	union {
+		tracer_object_fn *object;
+		tracer_site_fn *site;
+		tracer_ustack_fn *ustack;
+		tracer_cache_fn *cache;
+		tracer_proc_fn *proc;
+	};
+};
+
+static int give_object(void *arg, const void *key, const void *value)
+{
+	struct typed *t = arg;
+
+	return t->object(t->arg, *(const uint64_t *)key, value);
+}
+
+static int give_site(void *arg, const void *key, const void *value)
+{
+	struct typed *t = arg;
+
+	return t->site(t->arg, *(const uint64_t *)key, value);
+}
+
+static int give_ustack(void *arg, const void *key, const void *value)
+{
+	struct typed *t = arg;
+
+	return t->ustack(t->arg, *(const uint64_t *)key, value);
+}
+
+static int give_cache(void *arg, const void *key, const void *value)
+{
+	struct typed *t = arg;
+
+	return t->cache(t->arg, *(const uint64_t *)key, value);
+}
+
+static int give_proc(void *arg, const void *key, const void *value)
+{
+	struct typed *t = arg;
+
+	return t->proc(t->arg, key, value);
+}
+
+int tracer_each_object(struct tracer *t, tracer_object_fn *fn, void *arg)
+{
+	return each_entry(t->skel->maps.live, give_object, &(struct typed) { arg, { .object = fn } });
+}
+
+int tracer_each_site(struct tracer *t, tracer_site_fn *fn, void *arg)
+{
+	return each_entry(t->skel->maps.sites, give_site, &(struct typed) { arg, { .site = fn } });
+}
+
+int tracer_each_ustack(struct tracer *t, tracer_ustack_fn *fn, void *arg)
+{
+	return each_entry(t->skel->maps.ustacks, give_ustack, &(struct typed) { arg, { .ustack = fn } });
+}
+
+int tracer_each_cache(struct tracer *t, tracer_cache_fn *fn, void *arg)
+{
+	return each_entry(t->skel->maps.caches, give_cache, &(struct typed) { arg, { .cache = fn } });
+}
+
+int tracer_each_proc(struct tracer *t, tracer_proc_fn *fn, void *arg)
+{
+	return each_entry(t->skel->maps.procs, give_proc, &(struct typed) { arg, { .proc = fn } });
+}
+
+int tracer_decide(struct tracer *t, uint64_t cache, const struct ka_cache *c, bool wanted)
+{
+	struct ka_cache decided = *c;
+
+	decided.state = wanted ? KA_CACHE_WANTED : KA_CACHE_UNWANTED;
+	return bpf_map__update_elem(t->skel->maps.caches, &cache, sizeof(cache), &decided,
+				    sizeof(decided), BPF_EXIST);
+}
+
+static int sum_percpu(struct tracer *t, const struct bpf_map *map, uint32_t index, uint64_t *sum,
+		      size_t words)
+{
+	size_t room = (size_t)t->cpus * words * sizeof(*sum);
+	uint64_t *values = calloc(1, room);
+	int err = -ENOMEM;
+
+	memset(sum, 0, words * sizeof(*sum));
+	if (!values)
+		return err;
+	err = bpf_map__lookup_elem(map, &index, sizeof(index), values, room, 0);
+	for (size_t i = 0; !err && i < (size_t)t->cpus * words; i++)
+		sum[i % words] += values[i];
+	free(values);
+	return err;
+}
+
+int tracer_counts(struct tracer *t, uint32_t index, struct ka_cache_count *sum)
+{
+	return sum_percpu(t, t->skel->maps.counts, index, (uint64_t *)sum,
+			  sizeof(*sum) / sizeof(uint64_t));
+}
+
+/* ---- losses, cost ---------------------------------------------------------------------- */
+
+typedef void info_fn(const struct bpf_prog_info *info, uint64_t *a, uint64_t *b);
+
+static void sum_info(struct tracer *t, info_fn *fn, uint64_t *a, uint64_t *b)
+{
+	struct bpf_program *prog;
+
+	*a = *b = 0;
+	bpf_object__for_each_program(prog, t->skel->obj) {
+		struct bpf_prog_info info = {};
+		uint32_t len = sizeof(info);
+
+		if (bpf_program__fd(prog) >= 0 &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
+			fn(&info, a, b);
+	}
+}
+
+static void add_misses(const struct bpf_prog_info *info, uint64_t *a, uint64_t *b)
+{
+	(void)b;
+	*a += info->recursion_misses;
+}
+
+static void add_cost(const struct bpf_prog_info *info, uint64_t *a, uint64_t *b)
+{
+	*a += info->run_time_ns;
+	*b += info->run_cnt;
+}
+
+void tracer_losses(struct tracer *t, uint64_t loss[KA_LOSS_MAX], uint64_t *recursion)
+{
+	uint64_t unused;
+
+	for (uint32_t i = 0; i < KA_LOSS_MAX; i++)
+		sum_percpu(t, t->skel->maps.losses, i, &loss[i], 1);
+	sum_info(t, add_misses, recursion, &unused);
+}
+
+void tracer_cost(struct tracer *t, uint64_t *ns, uint64_t *runs)
+{
+	sum_info(t, add_cost, ns, runs);
+}
+
+/* ---- commands to the BPF side ------------------------------------------------------------ */
+
+long tracer_forget(struct tracer *t, struct ka_forget *list, size_t count)
+{
+	int fd = bpf_program__fd(t->skel->progs.forget_objects);
+	long total = 0;
+
+	if (fd < 0)
+		return -ENOTSUP;
+	while (count) {
+		uint32_t part = count < KA_FORGET_MAX ? count : KA_FORGET_MAX;
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &part, .ctx_size_in = sizeof(part));
+
+		memcpy(t->skel->bss->forget, list, part * sizeof(*list));
+		if (bpf_prog_test_run_opts(fd, &opts))
+			return -errno;
+		memcpy(list, t->skel->bss->forget, part * sizeof(*list));
+		total += t->skel->bss->forgotten;
+		list += part;
+		count -= part;
+	}
+	return total;
+}
+
+int tracer_poll(struct tracer *t, int timeout_ms, tracer_event_fn *fn, void *arg)
+{
+	t->event_fn = fn;
+	t->event_arg = arg;
+	return ring_buffer__poll(t->ring, timeout_ms);
+}
