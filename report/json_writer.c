@@ -88,7 +88,7 @@ void json_number(struct json *j, const char *key, double value)
 	else if (value == floor(value) && fabs(value) < 1e15)
 		fprintf(j->f, "%.0f", value);
 	else
-		fprintf(j->f, "%.6g", value);
+		fprintf(j->f, "%.12g", value);
 }
 
 void json_bool(struct json *j, const char *key, bool value)

@@ -24,6 +24,9 @@ enum {
 	EXIT_PARTIAL = 4,	/* a report, but some session was damaged or could not be read */
 };
 
+/* Stacks in the text report, unless asked for more. */
+#define TEXT_TOP 10
+
 static int fail(const char *what, int err)
 {
 	fprintf(stderr, PROGRAM ": %s%s%s\n", what, *what ? ": " : "", session_strerror(err));
@@ -123,13 +126,14 @@ static int run_report(struct command *c, struct symbolizer *sym)
 {
 	struct baseline *known = NULL;
 	struct report *r = NULL;
-	size_t added, top = c->report.top;
+	size_t added;
 	int err = load_baseline(c, &known), code = EXIT_NOTHING;
 	bool writes = c->baseline && !known;
 
 	if (!err) {
 		c->report.baseline = known;
-		c->report.top = writes ? 0 : top;	/* a baseline has all sites */
+		if (writes)
+			c->report.top = 0;	/* a baseline has all sites */
 		r = build(c, sym, c->files, c->file_count, &added);
 	}
 	if (r && writes)
@@ -194,14 +198,9 @@ static int run_diff(struct command *c, struct symbolizer *sym)
 
 static void set_defaults(struct command *c)
 {
-	bool text_only = !c->diff;
-
 	if (!c->outputs.count)
 		outputs_add(&c->outputs, OUTPUT_TEXT, "-");
-	for (size_t i = 0; i < c->outputs.count; i++)
-		text_only &= c->outputs.list[i].format == OUTPUT_TEXT;
-	if (!c->top_set && text_only)
-		c->report.top = 10;
+	c->text.top = c->top_set ? c->report.top : TEXT_TOP;
 	c->report.inherited_apart = c->exit_report;
 	c->text.details = !c->exit_report && !c->report.combined;
 	c->text.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");

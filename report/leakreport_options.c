@@ -36,7 +36,7 @@ static const struct option_def defs[] = {
 	  "is what the recording was set to", 0 },
 	{ 'z', "min-size", "BYTES", "only blocks of at least this size", 0 },
 	{ 'Z', "max-size", "BYTES", "only blocks of at most this size", 0 },
-	{ 'T', "top", "N", "only the N stacks that hold most (default 10 in text, else "
+	{ 'T', "top", "N", "only the N stacks that hold most (default: 10 in text, else "
 	  "all; 0: all)", 0 },
 	{ OPT_SORT, "sort", "KEY", "what comes first: bytes, count, age (of the oldest block), "
 	  "growth (needs a timeline) or suspicion (bytes older than what is usual there)", 0 },

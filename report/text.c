@@ -205,18 +205,20 @@ static void print_site(FILE *f, const struct report *r, const struct report_site
 		print_details(f, site);
 }
 
-static size_t live_sites(const struct report *r)
+/* Sites that hold something come first. */
+static size_t shown_sites(const struct report *r, const struct text_options *o)
 {
 	size_t n = 0;
 
-	while (n < report_site_count(r) && report_site(r, n)->live.count)
+	while (n < report_site_count(r) && (!o->top || n < o->top) &&
+	       report_site(r, n)->live.count)
 		n++;
 	return n;
 }
 
 void text_print_stacks(FILE *f, const struct report *r, const struct text_options *o)
 {
-	size_t shown = live_sites(r);
+	size_t shown = shown_sites(r, o);
 	char now[16];
 	time_t t = time(NULL);
 	struct tm tm;
@@ -336,9 +338,19 @@ static void print_extra(FILE *f, const char *what, const struct figure *figure, 
 	putc('\n', f);
 }
 
+static struct figure not_shown(const struct report *r, const struct text_options *o)
+{
+	struct figure sum = report_summary(r)->hidden;
+
+	for (size_t i = shown_sites(r, o); i < report_site_count(r); i++)
+		figure_add(&sum, &report_site(r, i)->live);
+	return sum;
+}
+
 void text_print_totals(FILE *f, const struct report *r, const struct text_options *o)
 {
 	const struct report_summary *sum = report_summary(r);
+	const struct figure hidden = not_shown(r, o);
 
 	print_processes(f, r, o);
 	fputs("Total outstanding: ", f);
@@ -350,7 +362,7 @@ void text_print_totals(FILE *f, const struct report *r, const struct text_option
 		print_kinds(f, sum->live, NULL);
 	}
 	putc('\n', f);
-	print_extra(f, "Not shown here: ", &sum->hidden, "allocations at further stacks");
+	print_extra(f, "Not shown here: ", &hidden, "allocations at further stacks");
 	print_extra(f, "Freed without an event, not counted: ", &sum->freed_unseen, "objects");
 	print_extra(f, "In the baseline, not counted: ", &sum->known, "allocations");
 	print_extra(f, "Suppressed, not counted: ", &sum->suppressed, "allocations");

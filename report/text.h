@@ -22,6 +22,7 @@ struct text_options {
 	bool wide;		/* whole names and paths, else cut to fit about 80 columns */
 	bool details;		/* what the ages and freed lifetimes of a site say */
 	bool colour;
+	size_t top;		/* stacks printed; 0: all that the report has */
 	const char *time;	/* for "[...]", NULL: the time of day */
 };
 

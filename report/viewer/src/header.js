@@ -88,7 +88,8 @@ function notes(model) {
 }
 
 function lossList(losses) {
-	return el('ul', null, losses.map((loss) => el('li', { class: loss.understates ? 'understates' : '' },
+	const order = [...losses].sort((a, b) => b.understates - a.understates);
+	return el('ul', null, order.map((loss) => el('li', { class: loss.understates ? 'understates' : '' },
 		`${text.count(loss.count)} ${loss.text}`)));
 }
 
