@@ -338,19 +338,18 @@ static void print_extra(FILE *f, const char *what, const struct figure *figure, 
 	putc('\n', f);
 }
 
-static struct figure not_shown(const struct report *r, const struct text_options *o)
+void text_print_hidden(FILE *f, const struct report *r, const struct text_options *o)
 {
 	struct figure sum = report_summary(r)->hidden;
 
 	for (size_t i = shown_sites(r, o); i < report_site_count(r); i++)
 		figure_add(&sum, &report_site(r, i)->live);
-	return sum;
+	print_extra(f, "Not shown here: ", &sum, "allocations at further stacks");
 }
 
 void text_print_totals(FILE *f, const struct report *r, const struct text_options *o)
 {
 	const struct report_summary *sum = report_summary(r);
-	const struct figure hidden = not_shown(r, o);
 
 	print_processes(f, r, o);
 	fputs("Total outstanding: ", f);
@@ -362,7 +361,7 @@ void text_print_totals(FILE *f, const struct report *r, const struct text_option
 		print_kinds(f, sum->live, NULL);
 	}
 	putc('\n', f);
-	print_extra(f, "Not shown here: ", &hidden, "allocations at further stacks");
+	text_print_hidden(f, r, o);
 	print_extra(f, "Freed without an event, not counted: ", &sum->freed_unseen, "objects");
 	print_extra(f, "In the baseline, not counted: ", &sum->known, "allocations");
 	print_extra(f, "Suppressed, not counted: ", &sum->suppressed, "allocations");

@@ -33,6 +33,9 @@ void text_print_stacks(FILE *f, const struct report *r, const struct text_option
 void text_print_frames(FILE *f, const struct report *r, const struct report_site *site,
 		       const struct text_options *o, const char *indent);
 
+/* What is outstanding at stacks that text_print_stacks() left out; nothing when it is all there. */
+void text_print_hidden(FILE *f, const struct report *r, const struct text_options *o);
+
 /* Outstanding memory by kind, and of each process. */
 void text_print_totals(FILE *f, const struct report *r, const struct text_options *o);
 

@@ -183,5 +183,6 @@ void text_print_exit(FILE *f, const struct report *r, const struct text_options 
 		putc('\n', f);
 	}
 	text_print_stacks(f, r, o);
+	text_print_hidden(f, r, o);
 	text_print_losses(f, r);
 }
