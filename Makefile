@@ -209,7 +209,7 @@ dist: $(dist-files)
 	$(Q)rm -f $(O)/memleak-$(version).tar* && mkdir -p $(O)
 	$(Q)git archive --prefix=memleak-$(version)/ -o $(O)/memleak-$(version).tar HEAD
 	$(if $(dist-files),$(Q)tar -rf $(O)/memleak-$(version).tar \
-		--transform='s,^,memleak-$(version)/,' $(dist-files))
+		--transform='s|^|memleak-$(version)/|' $(dist-files))
 	$(Q)gzip -9 $(O)/memleak-$(version).tar
 	@echo $(O)/memleak-$(version).tar.gz
 
