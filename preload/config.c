@@ -45,9 +45,14 @@ static bool parse_number(const char *s, const struct suffix *suffixes, uint64_t 
 		if (__builtin_mul_overflow(n, 10u, &n) ||
 		    __builtin_add_overflow(n, (uint64_t)(*s - '0'), &n))
 			return false;
-	for (; suffixes->text; suffixes++)
-		if (!strcasecmp(s, suffixes->text))
-			return !__builtin_mul_overflow(n, suffixes->factor, out);
+	for (; suffixes->text; suffixes++) {
+		if (strcasecmp(s, suffixes->text))
+			continue;
+		if (__builtin_mul_overflow(n, suffixes->factor, &n))
+			return false;
+		*out = n;
+		return true;
+	}
 	return false;
 }
 
