@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table of mapped regions against a naive model, which knows for each page
+ * what mapping it belongs to: random maps, unmaps and moves that overlap, cut and
+ * split one another. The recorder around the table is the real one.
+ */
+#include "preload/mmap_table.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "preload/clock.h"
+#include "preload/lifecycle.h"
+#include "preload/live_table.h"
+#include "preload/modules.h"
+#include "preload/recipes.h"
+#include "preload/stack_table.h"
+
+enum { PAGES = 96, LONGEST = 20, ROUNDS = 20000 };
+#define BASE	0x7000000000ul
+#define PAGE	4096ul
+
+/* Nothing here starts a recording by itself. */
+bool lifecycle_start(void)
+{
+	return false;
+}
+
+static struct thread_state *self;
+static struct {
+	uint32_t mapping[PAGES];	/* number of the mapping, 0: none */
+	uint32_t last;
+	uint32_t stack[ROUNDS + 1];	/* of a mapping */
+} model;
+
+static int begin_session(void **state)
+{
+	char path[64];
+
+	(void)state;
+	snprintf(path, sizeof(path), "/tmp/mmap-table-test-%d.leak", getpid());
+	config_defaults(&recorder.cfg);
+	recorder.cfg.max_bytes = 64 << 20;
+	assert_int_equal(shm_create(&recorder.shm, path, recorder.cfg.max_bytes), 0);
+	shm_remove(&recorder.shm);
+	recorder.hdr = recorder.shm.hdr;
+	recorder.records = (void *)recorder.shm.sect[SECT_RECORDS].base;
+	recorder.sites = (void *)recorder.shm.sect[SECT_SITES].base;
+	recorder.stacks = (void *)recorder.shm.sect[SECT_STACKS].base;
+	recorder.depth = recorder.cfg.depth;
+	clock_init();
+	clock_start(&recorder.hdr->clock);
+	recorder.tick0 = recorder.hdr->clock.tick0;
+	stack_capture_init();
+	assert_int_equal(live_init(), 0);
+	assert_int_equal(recipes_init(), 0);
+	assert_int_equal(threads_init(), 0);
+	assert_int_equal(stack_table_init(), 0);
+	assert_int_equal(modules_init(), 0);
+	recorder_gate.gate.generation = 1;
+	self = thread_attach();
+	assert_non_null(self);
+	return 0;
+}
+
+static int end_session(void **state)
+{
+	(void)state;
+	recorder_leave(self);
+	recorder_gate.gate.generation = 0;
+	recorder.hdr = NULL;
+	shm_unmap(&recorder.shm);
+	return 0;
+}
+
+/* ---- both at once ----------------------------------------------------------------- */
+
+static unsigned int rounded(size_t len)
+{
+	return (unsigned int)((len + PAGE - 1) / PAGE);
+}
+
+static void unmap(unsigned int page, size_t len)
+{
+	mmap_table_remove(self, BASE + page * PAGE, len);
+	for (unsigned int i = 0; i < rounded(len); i++)
+		model.mapping[page + i] = 0;
+}
+
+static const struct session_record *record_at(uintptr_t addr)
+{
+	for (uint64_t i = 1; i < recorder.hdr->section[SECT_RECORDS].used; i++)
+		if (recorder.records[i].addr_thread >> REC_ADDR_SHIFT == addr)
+			return &recorder.records[i];
+	return NULL;
+}
+
+static void note_mapped(unsigned int page, size_t len)
+{
+	const struct session_record *r = record_at(BASE + page * PAGE);
+
+	assert_non_null(r);
+	model.last++;
+	model.stack[model.last] = (uint32_t)(r->size_stack & REC_STACK_MASK);
+	for (unsigned int i = 0; i < rounded(len); i++)
+		model.mapping[page + i] = model.last;
+}
+
+/* Two callers, so that there are two stacks. */
+static __attribute__((noinline)) void map_here(unsigned int page, size_t len)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	mmap_table_add(self, BASE + page * PAGE, len, &from);
+	note_mapped(page, len);
+}
+
+static __attribute__((noinline)) void map_there(unsigned int page, size_t len)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	mmap_table_add(self, BASE + page * PAGE, len, &from);
+	note_mapped(page, len);
+}
+
+/* ---- comparing -------------------------------------------------------------------- */
+
+/* A run of pages of one mapping is one record, and there are no others. */
+static uint64_t compare_regions(uint64_t *bytes)
+{
+	uint64_t regions = 0;
+
+	*bytes = 0;
+	for (unsigned int i = 0, n; i < PAGES; i += n) {
+		const struct session_record *r = record_at(BASE + i * PAGE);
+
+		for (n = 1; i + n < PAGES && model.mapping[i + n] == model.mapping[i]; n++)
+			;
+		if (!model.mapping[i]) {
+			assert_null(r);
+			continue;
+		}
+		assert_non_null(r);
+		assert_int_equal(r->size_stack >> REC_SIZE_SHIFT, n);
+		assert_int_equal(r->size_stack & REC_STACK_MASK, model.stack[model.mapping[i]]);
+		assert_int_equal((r->time_flags & REC_KIND_MASK) >> REC_KIND_SHIFT, REC_MMAP);
+		regions++;
+		*bytes += n * PAGE;
+	}
+	return regions;
+}
+
+static void compare(void)
+{
+	uint64_t bytes, live = 0, count = 0, total = 0;
+	uint64_t regions = compare_regions(&bytes);
+
+	for (uint64_t i = 1; i < recorder.hdr->section[SECT_RECORDS].used; i++)
+		live += recorder.records[i].addr_thread != 0;
+	assert_int_equal(live, regions);
+	for (uint64_t i = 1; i < recorder.hdr->section[SECT_SITES].used; i++) {
+		count += recorder.sites[i].alloc_count - recorder.sites[i].free_count;
+		total += recorder.sites[i].alloc_bytes - recorder.sites[i].free_bytes;
+	}
+	assert_int_equal(count, regions);
+	assert_int_equal(total, bytes);
+}
+
+/* ---- tests ------------------------------------------------------------------------ */
+
+static void edges(void **state)
+{
+	(void)state;
+	map_here(10, 10 * PAGE);
+	compare();
+	unmap(0, 10 * PAGE);	/* up to it */
+	unmap(20, PAGE);	/* behind it */
+	compare();
+	unmap(9, 2 * PAGE);	/* its beginning */
+	compare();
+	unmap(19, 2 * PAGE);	/* its end */
+	compare();
+	unmap(14, 2 * PAGE);	/* its middle: two are left */
+	compare();
+	map_there(13, 4 * PAGE);	/* over the gap and parts of both */
+	compare();
+	map_here(12, 1);	/* a byte is a page */
+	compare();
+	unmap(0, PAGES * PAGE);
+	compare();
+	assert_int_equal(recorder.hdr->loss[LOSS_TABLE_FULL], 0);
+}
+
+static void random_operations(void **state)
+{
+	(void)state;
+	srand(1);
+	for (int i = 0; i < ROUNDS / 2; i++) {
+		unsigned int page = (unsigned int)rand() % (PAGES - LONGEST);
+		size_t len = 1 + (unsigned int)rand() % (LONGEST * PAGE);
+
+		switch (rand() % 4) {
+		case 0:
+			map_here(page, len);
+			break;
+		case 1:
+			map_there(page, len);
+			break;
+		case 2:	/* moved, as by mremap */
+			unmap((unsigned int)rand() % (PAGES - LONGEST), len);
+			map_here(page, len);
+			break;
+		default:
+			unmap(page, len);
+		}
+		compare();
+	}
+	assert_int_not_equal(model.stack[1], 0);
+	/* freed places are used again: there never are more records than pages, by much */
+	assert_in_range(recorder.hdr->section[SECT_RECORDS].used, 1, 2 * PAGES + 64);
+}
+
+/* More regions than the table's first size; then all at once. */
+static void many_regions(void **state)
+{
+	struct frame_regs from = HOOK_CALLER;
+	enum { MANY = 5000 };
+	uint64_t live = 0;
+
+	(void)state;
+	unmap(0, PAGES * PAGE);
+	for (uintptr_t i = 0; i < MANY; i++)
+		mmap_table_add(self, BASE + (i * 7919 % MANY) * 2 * PAGE, PAGE, &from);
+	for (uint64_t i = 1; i < recorder.hdr->section[SECT_RECORDS].used; i++)
+		live += recorder.records[i].addr_thread != 0;
+	assert_int_equal(live, MANY);
+	mmap_table_remove(self, BASE, 2 * MANY * PAGE);
+	compare();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(edges),
+		cmocka_unit_test(random_operations),
+		cmocka_unit_test(many_regions),
+	};
+
+	return cmocka_run_group_tests(tests, begin_session, end_session);
+}
