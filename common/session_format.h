@@ -143,7 +143,7 @@ struct session_extent {
 };
 static_assert(sizeof(struct session_extent) == 16, "format");
 
-#define SESSION_MAX_EXTENTS	192
+#define SESSION_MAX_EXTENTS	256
 #define SESSION_MAX_MEANS	16
 
 /*

@@ -15,6 +15,7 @@
 
 #include "early_arena.h"
 #include "hooks.h"
+#include "overhead.h"
 #include "real.h"
 #include "record_hot.h"
 #include "recorder.h"
@@ -38,8 +39,11 @@ static __attribute__((noinline)) void *obtained_chosen(void *p, size_t size,
 	struct thread_state *t = recorder_enter();
 
 	if (likely(t)) {
+		uint64_t begin = overhead_begin(t);
+
 		t->last_block = p;
 		hot_alloc(t, p, size, &from, op);
+		overhead_end(begin);
 		recorder_leave(t);
 	} else if (recorder_gate.gate.generation) {
 		recorder_loss(LOSS_REENTRANT, 1);
@@ -67,7 +71,10 @@ static __attribute__((noinline)) void releasing_known(void *p)
 	struct thread_state *t = recorder_enter();
 
 	if (likely(t)) {
+		uint64_t begin = overhead_begin(t);
+
 		hot_free(t, p, TRACE_FREE);
+		overhead_end(begin);
 		recorder_leave(t);
 	} else {
 		record_free_nested(p);

@@ -17,6 +17,7 @@
 #include "fork_child.h"
 #include "live_table.h"
 #include "mmap_table.h"
+#include "overhead.h"
 #include "modules.h"
 #include "real.h"
 #include "recipes.h"
@@ -123,6 +124,7 @@ static int start_session(void)
 	use_sections();
 	clock_start(&recorder.hdr->clock);
 	recorder.tick0 = recorder.hdr->clock.tick0;
+	overhead_reset();
 	recorder.depth = recorder.cfg.depth;
 	recorder.choosy = recorder.cfg.sampling != SAMPLE_ALL || recorder.cfg.min_size ||
 			  recorder.cfg.max_size != UINT64_MAX;
@@ -203,6 +205,7 @@ static bool start_child(void)
 	if (ret)
 		return give_up(ret);
 	use_sections();
+	overhead_reset();
 	open_gate();
 	atomic_store(&phase, LIVE);
 	return true;
@@ -339,6 +342,7 @@ static void close_session(enum session_end reason, int status)
 	struct session_header *h = recorder.hdr;
 
 	clock_update(&h->clock);
+	h->self_bytes = overhead_private_bytes();
 	h->end_tick = clock_tick() - recorder.tick0;
 	h->end_reason = reason;
 	h->exit_status = status;

@@ -52,3 +52,12 @@ void live_reset(void)
 	for (uint32_t *leaf = all_leaves; leaf; leaf = link_of(leaf)->next)
 		sys_madvise(leaf, LEAF_BYTES, MADV_DONTNEED);
 }
+
+uint64_t live_resident_bytes(void)
+{
+	uint64_t bytes = 0;
+
+	for (uint32_t *leaf = all_leaves; leaf; leaf = link_of(leaf)->next)
+		bytes += sys_resident(leaf, LEAF_BYTES);
+	return bytes;
+}

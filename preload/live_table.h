@@ -33,6 +33,9 @@ int live_init(void);
 /* Forgets every block. No thread may be recording. */
 void live_reset(void);
 
+/* Bytes of memory that the shadow occupies now. */
+uint64_t live_resident_bytes(void);
+
 /* The leaf for @addr, made when missing. NULL: no memory. */
 COLD uint32_t *live_make_leaf(uintptr_t addr);
 

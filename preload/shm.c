@@ -15,6 +15,7 @@
 #define MIN_SESSION	(256u << 10)
 #define MIN_EXTENT	(16u << 10)
 #define MAX_EXTENT	(64u << 20)
+#define SMALL_SECTION	(8u << 20)
 
 static const uint32_t entry_sizes[SECT_MAX] = {
 	[SECT_STRINGS] = 1,
@@ -197,11 +198,13 @@ int shm_create(struct shm *s, const char *path, uint64_t max_bytes)
 	return 0;
 }
 
-/* Doubling keeps the number of extents small, the cap keeps the waste small. */
+/* Growth by a share keeps the number of extents small, and the waste. */
 static uint64_t extent_bytes(const struct shm_section *sec, uint64_t need)
 {
-	uint64_t len = sec->committed ? sec->committed : MIN_EXTENT;
+	uint64_t len = page_up(sec->committed / (sec->committed < SMALL_SECTION ? 2 : 8));
 
+	if (len < MIN_EXTENT)
+		len = MIN_EXTENT;
 	if (len > MAX_EXTENT)
 		len = MAX_EXTENT;
 	if (sec->committed + len < need)

@@ -173,3 +173,8 @@ uint32_t stack_table_index(const struct frame_cache *c, const struct stack_view 
 
 	return likely(index != STACK_NONE) ? index : insert(c, view, hash);
 }
+
+uint64_t stack_table_bytes(void)
+{
+	return table ? table_bytes(table->mask + 1) : 0;
+}

@@ -27,6 +27,9 @@
  */
 int stack_table_init(void);
 
+/* Bytes of memory of the table itself. */
+uint64_t stack_table_bytes(void);
+
 /* The index of the stack in @view of @c, inserted when new. Never fails: overflow stack. */
 uint32_t stack_table_index(const struct frame_cache *c, const struct stack_view *view);
 

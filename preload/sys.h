@@ -116,4 +116,22 @@ static inline void *sys_reserve(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* How many bytes of the pages in [p, p + len) are in memory. */
+static inline uint64_t sys_resident(const void *p, size_t len)
+{
+	uintptr_t at = (uintptr_t)p & ~4095ul, end = (uintptr_t)p + len;
+	uint64_t pages = 0;
+	unsigned char in[1024];
+
+	for (; at < end; at += sizeof(in) * 4096) {
+		size_t left = (end - at + 4095) / 4096, n = left < sizeof(in) ? left : sizeof(in);
+
+		if (sys_call(SYS_mincore, (long)at, (long)(n * 4096), (long)in, 0, 0, 0) != 0)
+			break;
+		for (size_t i = 0; i < n; i++)
+			pages += in[i] & 1;
+	}
+	return pages * 4096;
+}
+
 #endif

@@ -226,3 +226,14 @@ bool threads_any_busy(void)
 	lock_release(&list_lock);
 	return busy;
 }
+
+uint64_t threads_resident_bytes(void)
+{
+	uint64_t bytes = 0;
+
+	lock_acquire(&list_lock);
+	for (struct thread_state *t = all_states; t; t = t->next)
+		bytes += sys_resident(t, sizeof(*t)) + sys_resident(t->site_of, site_map_bytes);
+	lock_release(&list_lock);
+	return bytes;
+}

@@ -44,6 +44,7 @@ struct thread_state {
 	size_t cost_mask;	/* all ones: an allocation costs its bytes; 0: it costs one */
 	uint64_t rng;
 
+	uint32_t events;	/* recorded ones; see overhead.h */
 	uint32_t *site_of;	/* by stack index: index in SECT_SITES, 0: none yet */
 	struct thread_state *next;	/* all states, or the free ones */
 	struct thread_state *next_free;
@@ -72,6 +73,9 @@ void thread_restart(struct thread_state *t);
 
 /* In a forked child: the other threads are gone, their states are free. */
 void threads_after_fork(void);
+
+/* Bytes of memory that all states occupy now. */
+uint64_t threads_resident_bytes(void);
 
 /* Is any thread inside the recorder? After the gate was closed, so that none enters. */
 bool threads_any_busy(void);

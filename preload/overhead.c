@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/* overhead.c - see overhead.h. */
+#include "overhead.h"
+
+#include "live_table.h"
+#include "recorder.h"
+#include "stack_table.h"
+
+/* Cycles (clock_cycles) of all threads; and what a timing costs in itself. */
+static uint64_t spent, timing;
+
+static uint64_t measure_timing(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int i = 0; i < 16; i++) {
+		uint64_t begin = clock_cycles(), took = clock_cycles() - begin;
+
+		if (took < least)
+			least = took;
+	}
+	return least;
+}
+
+void overhead_reset(void)
+{
+	spent = 0;
+	timing = measure_timing();
+}
+
+void overhead_timed(uint64_t begin)
+{
+	struct session_clock *c = &recorder.hdr->clock;
+	uint64_t took = clock_cycles() - begin, total;
+
+	took = took > timing ? took - timing : 0;
+	total = __atomic_add_fetch(&spent, took * OVERHEAD_STEP, __ATOMIC_RELAXED);
+	if (!lock_try(&recorder.grow))
+		return;
+	clock_update(c);
+	lock_release(&recorder.grow);
+	if (c->tick1 > c->tick0)
+		recorder.hdr->self_ns = (uint64_t)((double)(total >> TICK_SHIFT) *
+						   (double)(c->ns1 - c->ns0) /
+						   (double)(c->tick1 - c->tick0));
+}
+
+uint64_t overhead_private_bytes(void)
+{
+	return live_resident_bytes() + threads_resident_bytes() + stack_table_bytes();
+}
