@@ -19,7 +19,11 @@ needs_browser() {
 	cp "$root/tests/browser/package-lock.json" "$PACKAGES/installed"
 }
 
-# needs_viewer: a build with the HTML report.
+# has_viewer: is this a build with the HTML report? A release archive brings the page.
+has_viewer() {
+	[ -s "$O/gen/viewer.html" ] || [ -s "$root/report/viewer/dist/viewer.html" ]
+}
+
 needs_viewer() {
-	[ -s "$O/gen/viewer.html" ] || skip_all "the viewer has not been built (no node or npm)"
+	has_viewer || skip_all "the viewer has not been built (no node or npm)"
 }
