@@ -3,7 +3,6 @@
 #define _GNU_SOURCE 1
 #include "got.h"
 
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
@@ -165,7 +164,7 @@ static unsigned bucket_of(const char *name)
 	return (h ^ h >> 8 ^ h >> 16) % BUCKETS;
 }
 
-static const struct hook *find_hook(const char *name)
+static struct hook *find_hook(const char *name)
 {
 	for (unsigned b = bucket_of(name); by_name[b]; b = (b + 1) % BUCKETS)
 		if (!strcmp(hooks[by_name[b] - 1].name, name))
@@ -187,27 +186,6 @@ static bool is_release(const char *name)
 	       starts_with(name, "_ZdaPv");
 }
 
-/* Keeps the hooks that stand for something, with what that is. */
-static void find_real_functions(void)
-{
-	unsigned count = 0;
-
-	for (unsigned i = 0; i < hook_count; i++) {
-		struct hook h = hooks[i];
-		unsigned b = bucket_of(h.name);
-
-		h.real = (uintptr_t)dlsym(RTLD_DEFAULT, h.name);
-		if (!h.real || h.real == h.hook)
-			continue;
-		hooks[count++] = h;
-		while (by_name[b])
-			b = (b + 1) % BUCKETS;
-		by_name[b] = (unsigned char)count;
-	}
-	hook_count = count;
-}
-
-/* No loader function may be called from here: the locks would be taken in reverse order. */
 static int list_hooks(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct object o;
@@ -230,14 +208,68 @@ static int list_hooks(struct dl_phdr_info *info, size_t size, void *arg)
 	return 1;
 }
 
+static void index_hooks(void)
+{
+	memset(by_name, 0, sizeof(by_name));
+	for (unsigned i = 0; i < hook_count; i++) {
+		unsigned b = bucket_of(hooks[i].name);
+
+		while (by_name[b])
+			b = (b + 1) % BUCKETS;
+		by_name[b] = (unsigned char)(i + 1);
+	}
+}
+
+/*
+ * Takes the definitions of an object for those hooks that have none yet. Objects
+ * come in the order of the global scope, later loaded ones behind it. (dlsym()
+ * would do for that, but answers with the procedure linkage table of a program
+ * that is not position-independent, takes locks, and may allocate.)
+ */
+static int find_real_functions(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct object o;
+	size_t count;
+
+	(void)size;
+	(void)arg;
+	if (!open_object(&o, info) || contains(&o, (uintptr_t)got_prepare))
+		return 0;
+	count = count_symbols(&o);
+	for (size_t i = 1; i < count; i++) {
+		const ElfW(Sym) *s = &o.symtab[i];
+		struct hook *h;
+
+		if (s->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(s->st_info) != STT_FUNC ||
+		    ELF64_ST_BIND(s->st_info) == STB_LOCAL)
+			continue;
+		h = find_hook(o.strtab + s->st_name);
+		if (h && !h->real)
+			h->real = o.bias + s->st_value;
+	}
+	return 0;
+}
+
+static void drop_hooks_of_nothing(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < hook_count; i++)
+		if (hooks[i].real)
+			hooks[count++] = hooks[i];
+	hook_count = count;
+	index_hooks();
+}
+
 int got_prepare(void)
 {
 	if (redirected)		/* a forked child of a process that was */
 		got_restore();
 	hook_count = 0;
-	memset(by_name, 0, sizeof(by_name));
 	dl_iterate_phdr(list_hooks, NULL);
-	find_real_functions();
+	index_hooks();
+	dl_iterate_phdr(find_real_functions, NULL);
+	drop_hooks_of_nothing();
 	return hook_count ? 0 : -ENOENT;
 }
 

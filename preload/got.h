@@ -3,8 +3,8 @@
  * got.h - makes a running process call libleak's hooks, and undoes it.
  *
  * Every exported function of libleak.so but libleak_*() is a hook. Its real
- * function is what the program's own calls reach: the first definition in the
- * global scope. Redirecting changes
+ * function is what the program's own calls reach: the first definition among the
+ * objects, in the order in which they were loaded. Redirecting changes
  *  - pointers that the loader has bound to a real function: GOT entries
  *    (R_X86_64_JUMP_SLOT, GLOB_DAT) and initialised data (R_X86_64_64);
  *  - the value of the real function's symbol in its library's symbol table (in

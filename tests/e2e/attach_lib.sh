@@ -31,6 +31,7 @@ target_ends() {
 # attach [OPTION...]: memleak in the background, its output in $tmp/ml.out and .err;
 # $watcher is its pid. Waits until it records.
 attach() {
+	: >"$tmp/ml.out"
 	"$memleak" -p "$target" "$@" >"$tmp/ml.out" 2>"$tmp/ml.err" &
 	watcher=$!
 	started+=("$watcher")

@@ -29,6 +29,15 @@ static void *leak_malloc(size_t n)
 	return malloc(n);
 }
 
+/* As in tables of allocation functions; a program that is not position-independent
+ * thereby makes its own stub the address of malloc everywhere. */
+static void *(*const volatile malloc_pointer)(size_t) = malloc;
+
+static void *leak_by_pointer(size_t n)
+{
+	return malloc_pointer(n);
+}
+
 static void *leak_calloc(size_t n)
 {
 	return calloc(1, n);
@@ -54,6 +63,7 @@ static void *worker(void *arg)
 	for (int i = 0; i < ROUNDS; i++) {
 		keep(leak_malloc(24));
 		keep(leak_calloc(40));
+		keep(leak_by_pointer(80));
 		keep(leak_strdup("a string of some length"));
 		keep(plugin(100));
 		keep(other_plugin(48));
@@ -88,6 +98,7 @@ static void write_ledger(void)
 
 	ledger_line(n, n * 24, "leak_malloc;worker");
 	ledger_line(n, n * 40, "leak_calloc;worker");
+	ledger_line(n, n * 80, "leak_by_pointer;worker");
 	ledger_line(n, n * 24, "leak_strdup;worker");
 	ledger_line(n, n * 100, "leak_in_plugin;plugin_entry;worker");
 	ledger_line(n, n * 48, "leak_in_other_plugin;plugin_entry;worker");
