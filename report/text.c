@@ -347,6 +347,20 @@ void text_print_hidden(FILE *f, const struct report *r, const struct text_option
 	print_extra(f, "Not shown here: ", &sum, "allocations at further stacks");
 }
 
+static void print_overhead(FILE *f, const struct report *r)
+{
+	char bytes[FMT_FIGURE], time[FMT_FIGURE];
+	uint64_t self_bytes = 0, self_ns = 0;
+
+	for (size_t i = 0; i < report_session_count(r); i++) {
+		self_bytes += report_session(r, i)->self_bytes;
+		self_ns += report_session(r, i)->self_ns;
+	}
+	if (self_bytes || self_ns)
+		fprintf(f, "Recording took %s of CPU time (estimate) and %s of memory\n",
+			fmt_duration(time, self_ns), fmt_bytes(bytes, (double)self_bytes));
+}
+
 void text_print_totals(FILE *f, const struct report *r, const struct text_options *o)
 {
 	const struct report_summary *sum = report_summary(r);
@@ -365,4 +379,5 @@ void text_print_totals(FILE *f, const struct report *r, const struct text_option
 	print_extra(f, "Freed without an event, not counted: ", &sum->freed_unseen, "objects");
 	print_extra(f, "In the baseline, not counted: ", &sum->known, "allocations");
 	print_extra(f, "Suppressed, not counted: ", &sum->suppressed, "allocations");
+	print_overhead(f, r);
 }
