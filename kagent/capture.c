@@ -68,6 +68,37 @@ static int resolve(struct capture *c, const struct ka_site *s)
 	return err;
 }
 
+static bool is_tracing(const struct symbol *s)
+{
+	return !strncmp(s->name, "bpf_prog_", 9) || !strncmp(s->name, "bpf_trace_run", 13) ||
+	       !strncmp(s->name, "__bpf_trace_", 12) || !strncmp(s->name, "__traceiter_", 12);
+}
+
+/* Page events name no caller, so their stacks begin with the tracing itself. */
+static void trim(const struct capture *c, struct ka_site *s)
+{
+	struct symbol sym;
+	uint32_t skip = 0;
+
+	while (skip < s->depth) {
+		sym = symbols_find(c->symbols, s->ip[skip]);
+		if (!is_tracing(&sym))
+			break;
+		skip++;
+	}
+	s->depth -= skip;
+	memmove(s->ip, s->ip + skip, s->depth * sizeof(s->ip[0]));
+}
+
+/* A copy that holds in any case. */
+static void take_site(const struct capture *c, struct capture_site *to, const struct ka_site *s)
+{
+	to->s = *s;
+	if (to->s.depth > KA_MAX_DEPTH)
+		to->s.depth = 0;
+	trim(c, &to->s);
+}
+
 static int look_at_site(void *arg, uint64_t key, const struct ka_site *s)
 {
 	struct capture *c = arg;
@@ -79,7 +110,7 @@ static int look_at_site(void *arg, uint64_t key, const struct ka_site *s)
 		return 0;
 	i = hash_index_find(&c->site_index, hash_mix(key), same_site, c, &key);
 	if (i != HASH_INDEX_NONE) {
-		sites_of(c)[i].s = *s;
+		take_site(c, &sites_of(c)[i], s);
 		return 0;
 	}
 	err = resolve(c, s);
@@ -88,9 +119,9 @@ static int look_at_site(void *arg, uint64_t key, const struct ka_site *s)
 	n = capture_append(&c->sites, sizeof(*n));
 	if (!n)
 		return -ENOMEM;
-	*n = (struct capture_site) { key, cache, *s };
-	if (n->s.depth > KA_MAX_DEPTH)
-		n->s.depth = 0;
+	n->key = key;
+	n->cache = cache;
+	take_site(c, n, s);
 	return hash_index_add(&c->site_index, hash_mix(key), c->sites.count - 1);
 }
 

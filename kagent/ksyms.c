@@ -17,8 +17,15 @@ struct entry {
 	uint32_t name, module;		/* offsets in text; module 0: the kernel */
 };
 
+struct module {
+	char name[64];
+	uint64_t start, size;
+};
+
 struct ksyms {
 	char *text;
+	struct module *modules;
+	size_t module_count;
 	struct entry *entries;
 	size_t count, room;
 };
@@ -117,7 +124,42 @@ static int parse(struct ksyms *k)
 	return 0;
 }
 
-int ksyms_load(const char *path, struct ksyms **out)
+/* "name size uses users state address"; without modules there is nothing to check. */
+static int load_modules(struct ksyms *k, const char *path)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long long size, start;
+	struct module *bigger;
+	char line[1024], name[64];
+	int err = 0;
+
+	while (f && !err && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %llu %*s %*s %*s 0x%llx", name, &size, &start) != 3 || !start)
+			continue;
+		bigger = realloc(k->modules, (k->module_count + 1) * sizeof(*bigger));
+		if (!bigger) {
+			err = -ENOMEM;
+			break;
+		}
+		k->modules = bigger;
+		bigger[k->module_count] = (struct module) { .start = start, .size = size };
+		memcpy(bigger[k->module_count++].name, name, sizeof(name));
+	}
+	if (f)
+		fclose(f);
+	return err;
+}
+
+/* Is addr beyond the module that the nearest symbol is of? */
+static bool is_outside(const struct ksyms *k, const char *module, uint64_t addr)
+{
+	for (size_t i = 0; i < k->module_count; i++)
+		if (!strcmp(k->modules[i].name, module))
+			return addr - k->modules[i].start >= k->modules[i].size;
+	return false;
+}
+
+int ksyms_load(const char *kallsyms, const char *modules, struct ksyms **out)
 {
 	struct ksyms *k = calloc(1, sizeof(*k));
 	size_t len;
@@ -125,9 +167,11 @@ int ksyms_load(const char *path, struct ksyms **out)
 
 	if (!k)
 		return -ENOMEM;
-	err = io_read_file(path, TEXT_MAX, &k->text, &len);
+	err = io_read_file(kallsyms, TEXT_MAX, &k->text, &len);
 	if (!err)
 		err = parse(k);
+	if (!err && modules)
+		err = load_modules(k, modules);
 	if (err) {
 		ksyms_free(k);
 		return err;
@@ -141,6 +185,7 @@ void ksyms_free(struct ksyms *k)
 	if (!k)
 		return;
 	free(k->text);
+	free(k->modules);
 	free(k->entries);
 	free(k);
 }
@@ -162,6 +207,8 @@ int ksyms_find(const struct ksyms *k, uint64_t addr, struct ksym *sym)
 	e = &k->entries[low - 1];
 	while (e > k->entries && e[-1].start == e->start)
 		e--;
+	if (e->module && is_outside(k, k->text + e->module, addr))
+		return -ENOENT;
 	sym->start = e->start;
 	sym->name = k->text + e->name;
 	sym->module = e->module ? k->text + e->module : "";

@@ -17,11 +17,13 @@ struct ksym {
 };
 
 /*
- * Reads a file in the form of /proc/kallsyms (its documentation: kallsyms(8),
- * kernel/kallsyms.c s_show()). 0, -EPERM: addresses are hidden (kptr_restrict),
- * -EINVAL: no line of that form, or -errno.
+ * Reads a file in the form of /proc/kallsyms (kernel/kallsyms.c, s_show()), and one in
+ * that of /proc/modules (proc(5)), NULL: none, which says where modules end: what lies
+ * beyond, such as a module's initialization when it is over, has no name any more.
+ * 0, -EPERM: addresses are hidden (kptr_restrict), -EINVAL: no line of that form, or
+ * -errno.
  */
-int ksyms_load(const char *path, struct ksyms **out);
+int ksyms_load(const char *kallsyms, const char *modules, struct ksyms **out);
 void ksyms_free(struct ksyms *k);	/* NULL is allowed */
 
 /* The function that holds addr; 0, or -ENOENT. */

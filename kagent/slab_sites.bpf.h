@@ -15,7 +15,7 @@ static __always_inline __u64 mix(__u64 hash, __u64 word)
 /*
  * Puts the frames from call_site on into s->site.ip, and their hash, seeded
  * with the cache, into *hash. What lies inside of call_site is this program
- * and the allocator itself.
+ * and the allocator itself; events that name no caller keep it, for user space.
  */
 static __always_inline int take_stack(struct scratch *s, const struct alloc_event *e, __u64 *hash)
 {
@@ -29,7 +29,7 @@ static __always_inline int take_stack(struct scratch *s, const struct alloc_even
 	if (bytes <= 0)
 		return -1;
 	n = (__u32)bytes / sizeof(__u64);
-	for (i = 0; i < KA_TRIM; i++) {
+	for (i = 0; i < KA_TRIM && i < n; i++) {
 		if (s->raw[i] == e->call_site) {
 			skip = i;
 			break;

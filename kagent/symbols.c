@@ -75,7 +75,7 @@ static int resolve(struct symbols *s, uint64_t addr, struct known *k)
 	int err;
 
 	if (!s->ksyms) {
-		err = ksyms_load(s->path, &s->ksyms);
+		err = ksyms_load(s->path, "/proc/modules", &s->ksyms);
 		if (err)
 			return err;
 	}

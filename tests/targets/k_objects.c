@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
+#include <linux/mount.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -231,6 +232,32 @@ static void free_locks(int n)
 	close_all(0, 1);
 }
 
+/* n anonymous pages, one by one. */
+static void make_pages(int n)
+{
+	long size = sysconf(_SC_PAGESIZE);
+	char *p = mmap(NULL, n * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	madvise(p, n * size, MADV_NOHUGEPAGE);
+	for (int i = 0; i < n; i++)
+		p[i * size] = 1;
+	ids[0] = (long)p;
+}
+
+static void free_pages(int n)
+{
+	munmap((void *)ids[0], n * sysconf(_SC_PAGESIZE));
+}
+
+/* Detached mounts: each has a per-CPU counter. */
+static void make_mounts(int n)
+{
+	for (int i = 0; i < n; i++)
+		fds[i] = checked(syscall(SYS_open_tree, AT_FDCWD, ".", OPEN_TREE_CLONE), "open_tree");
+}
+
 /* n poll requests that stay pending: their objects come in bulk. */
 static void make_uring(int n)
 {
@@ -285,6 +312,8 @@ static const struct kind {
 	{ "epoll", make_epoll, free_epoll },
 	{ "multicast", make_multicast, free_multicast },
 	{ "dentry", make_dentries, free_nothing },
+	{ "page", make_pages, free_pages },
+	{ "mount", make_mounts, free_files },
 	{ "uring", make_uring, free_uring },
 };
 

@@ -191,7 +191,7 @@ static void kallsyms_sample(void **state)
 	struct ksym s;
 
 	(void)state;
-	assert_int_equal(ksyms_load(DATA "kallsyms-6.1", &k), 0);
+	assert_int_equal(ksyms_load(DATA "kallsyms-6.1", NULL, &k), 0);
 	assert_int_equal(ksyms_find(k, 0xffffffffc0588050, &s), 0);
 	assert_string_equal(s.name, "leak_pages");
 	assert_string_equal(s.module, "leaky");
@@ -211,10 +211,26 @@ static void kallsyms_refuses(void **state)
 	struct ksyms *k;
 
 	(void)state;
-	assert_int_equal(ksyms_load(put("k", "0000000000000000 T a\n0000000000000000 t b\t[m]\n"), &k), -EPERM);
-	assert_int_equal(ksyms_load(put("k", "no symbols here\n"), &k), -EINVAL);
-	assert_int_equal(ksyms_load(put("k", ""), &k), -EINVAL);
-	assert_int_equal(ksyms_load(put("k", "ffffffff81000000 T x\t[never ends\nzz\nffffffff81000010 T\n"), &k), 0);
+	assert_int_equal(ksyms_load(put("k", "0000000000000000 T a\n0000000000000000 t b\t[m]\n"), NULL, &k), -EPERM);
+	assert_int_equal(ksyms_load(put("k", "no symbols here\n"), NULL, &k), -EINVAL);
+	assert_int_equal(ksyms_load(put("k", ""), NULL, &k), -EINVAL);
+	assert_int_equal(ksyms_load(put("k", "ffffffff81000000 T x\t[never ends\nzz\nffffffff81000010 T\n"), NULL, &k), 0);
+	ksyms_free(k);
+}
+
+/* What a module's initialization left behind isn't the last function of the module. */
+static void kallsyms_ends_of_modules(void **state)
+{
+	struct ksyms *k;
+	struct ksym s;
+
+	(void)state;
+	assert_int_equal(ksyms_load(DATA "kallsyms-6.1",
+				    put("modules", "leaky 16384 0 - Live 0xffffffffc0588000 (OE)\nodd line\n"),
+				    &k), 0);
+	assert_int_equal(ksyms_find(k, 0xffffffffc0588050, &s), 0);
+	assert_string_equal(s.name, "leak_pages");
+	assert_int_equal(ksyms_find(k, 0xffffffffc058d038, &s), -ENOENT);
 	ksyms_free(k);
 }
 
@@ -420,6 +436,7 @@ int main(void)
 		cmocka_unit_test(slabinfo_odd_names), cmocka_unit_test(steady_growth),
 		cmocka_unit_test(cache_patterns), cmocka_unit_test(size_classes),
 		cmocka_unit_test(kallsyms_sample), cmocka_unit_test(kallsyms_refuses),
+		cmocka_unit_test(kallsyms_ends_of_modules),
 		cmocka_unit_test(kmemleak_sample), cmocka_unit_test(allocinfo_sample),
 		cmocka_unit_test(slub_traces_sample), cmocka_unit_test(slub_traces_whole),
 		cmocka_unit_test(imports_refuse), cmocka_unit_test(imports_cut_short),

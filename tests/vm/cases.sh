@@ -53,11 +53,11 @@ finish() {
 	wait "$capture_pid"
 }
 
-# hold NUMBER KIND MODE: objects of a kind, until release NUMBER
+# hold NUMBER KIND MODE [COUNT]: objects of a kind, until release NUMBER
 hold() {
 	rm -f "$work/in.$1" "$work/out.$1"
 	mkfifo "$work/in.$1"
-	(cd "$work/tmpfs" && exec "$objects" "$2" 64 "$3") <"$work/in.$1" >"$work/out.$1" 2>&1 &
+	(cd "$work/tmpfs" && exec "$objects" "$2" "${4:-64}" "$3") <"$work/in.$1" >"$work/out.$1" 2>&1 &
 	eval "holder_$1=\$!"
 	eval "exec $1>\"$work/in.$1\""
 	eval "echo >&$1"
@@ -162,4 +162,25 @@ test_sender_gone() {
 		not_ok "--cache kmalloc-4096 says which caches it stands for: $(grep Caches "$work/sender")"
 	fi
 	ipcs_clean
+}
+
+# The page allocator and the per-CPU allocator.
+test_pages() {
+	capture "$work/pages" --pages --percpu --comm k_objects -T 300 -o 0 60 || return
+	hold 3 page keep 1000
+	hold 4 mount keep
+	finish
+	near "--pages: 1000 anonymous pages" "$(outstanding "$work/pages" pages '.*handle_mm_fault')" 1000 100
+	near "--percpu: a counter per mount" "$(outstanding "$work/pages" percpu 'alloc_vfsmnt')" 64 2
+	release 3
+	release 4
+	capture "$work/nopages" --pages --percpu --comm k_objects -T 300 -o 0 60 || return
+	hold 3 page free 1000
+	hold 4 mount free
+	release 4
+	sleep 1
+	finish
+	near "--pages: none when given back" "$(outstanding "$work/nopages" pages '.*handle_mm_fault')" 0 100
+	near "--percpu: none when given back" "$(outstanding "$work/nopages" percpu 'alloc_vfsmnt')" 0 2
+	release 3
 }

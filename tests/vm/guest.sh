@@ -95,6 +95,7 @@ echo "kernel $(uname -r)"
 test_module
 test_kinds
 test_sender_gone
+test_pages
 test_phantoms
 test_phantoms_by_verdict
 [ ! -x /bin/slabratetop ] || test_top
