@@ -11,9 +11,9 @@ fuzz-flags := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzz-run = cd $(fuzz-dir) && UBSAN_OPTIONS=print_stacktrace=1 ./$(1) -max_total_time=$(FUZZ_TIME) \
 	-timeout=20 -rss_limit_mb=2048 -max_len=131072 -print_final_stats=1 $(2)
 
-# The data of the HTML page is, but not the page around it, which is generated.
-fuzz-srcs = $(common-srcs) \
-	$(filter-out report/html.c report/html_page.c report/outputs.c report/serve%,$(report-srcs))
+# The data of the HTML page is, but not the page around it, which is generated; and no server.
+fuzz-srcs = $(common-srcs) $(filter-out report/html.c report/html_page.c report/outputs.c \
+	report/serve% report/live_server.c,$(report-srcs))
 
 $(fuzz-dir)/%: tests/fuzz/%.c tests/support/exercise.c $(fuzz-srcs) $(O)/flags
 	@mkdir -p $(@D)
