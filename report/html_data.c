@@ -16,6 +16,9 @@
 /* Threads listed for one site in one page, the largest holders. */
 #define THREADS_MAX 16u
 
+/* Slab caches listed for one process. */
+#define CACHES_MAX 8u
+
 struct data_writer {
 	FILE *out;
 	const struct report *r;
@@ -248,8 +251,23 @@ static void write_session(FILE *out, const struct report_session *s)
 	fputc('}', out);
 }
 
-static void write_process(FILE *out, const struct report_process *p)
+/* [[name, count, bytes], ...]: what of the kernel's caches it holds most of. */
+static void write_held_caches(struct data_writer *w, const struct report_process *p)
 {
+	if (!p->cache_count)
+		return;
+	fputs(",\"caches\":[", w->out);
+	for (size_t i = 0; i < p->cache_count && i < CACHES_MAX; i++)
+		fprintf(w->out, "%s[%u,%.0f,%.0f]", i ? "," : "",
+			html_tables_string(w->tables, p->caches[i].cache),
+			rint(p->caches[i].live.est_count), rint(p->caches[i].live.est_bytes));
+	fputc(']', w->out);
+}
+
+static void write_process(struct data_writer *w, const struct report_process *p)
+{
+	FILE *out = w->out;
+
 	fprintf(out, "{\"pid\":%u", p->pid);
 	member_number(out, "parent", p->parent_pid);
 	member_string(out, "comm", p->comm);
@@ -267,7 +285,9 @@ static void write_process(FILE *out, const struct report_process *p)
 	fputs("],\"sites\":[", out);
 	for (int k = 0; k < KIND_COUNT; k++)
 		fprintf(out, "%s%zu", k ? "," : "", p->sites[k]);
-	fputs("]}", out);
+	fputc(']', out);
+	write_held_caches(w, p);
+	fputc('}', out);
 }
 
 static void write_cache(FILE *out, const struct report_cache *c)
@@ -286,8 +306,11 @@ static void write_cache(FILE *out, const struct report_cache *c)
 	fputc('}', out);
 }
 
-static void write_inputs(FILE *out, const struct report *r)
+static void write_inputs(struct data_writer *w)
 {
+	const struct report *r = w->r;
+	FILE *out = w->out;
+
 	fputs(",\n\"sessions\":[", out);
 	for (size_t i = 0; i < report_session_count(r); i++) {
 		fputs(i ? ",\n" : "", out);
@@ -296,7 +319,7 @@ static void write_inputs(FILE *out, const struct report *r)
 	fputs("],\n\"processes\":[", out);
 	for (size_t i = 0; i < report_process_count(r); i++) {
 		fputs(i ? ",\n" : "", out);
-		write_process(out, report_process(r, i));
+		write_process(w, report_process(r, i));
 	}
 	fputs("],\n\"caches\":[", out);
 	for (size_t i = 0; i < report_cache_count(r); i++) {
@@ -322,6 +345,7 @@ static void write_summary(FILE *out, const struct report_summary *s)
 	member_figure(out, "inherited", &s->inherited);
 	member_figure(out, "freed_unseen", &s->freed_unseen);
 	member_figure(out, "suppressed", &s->suppressed);
+	member_figure(out, "known", &s->known);
 	member_figure(out, "hidden", &s->hidden);
 	member_number(out, "sites", (double)s->sites);
 	member_number(out, "sites_live", (double)s->sites_live);
@@ -377,7 +401,7 @@ static void write_document(struct data_writer *w, const struct html_options *o)
 	write_kinds(out);
 	write_summary(out, report_summary(w->r));
 	write_filters(out, report_options(w->r));
-	write_inputs(out, w->r);
+	write_inputs(w);
 	write_sites(w);
 	html_timeline_write(out, w->timeline);
 	fputs(",\n", out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // detail.js - one site: its figures, its ages, its stack, and who holds it.
 import { el, name, replace } from './dom.js';
-import { FRAME_INLINED, STACK_CUT, STACK_OVERFLOW, STACK_PARTIAL } from './document.js';
+import { about, FRAME_INLINED, STACK_CUT, STACK_OVERFLOW, STACK_PARTIAL } from './document.js';
 import * as histogram from './histogram.js';
 import * as timeline from './timeline.js';
 import { siteKey } from './state.js';
@@ -22,8 +22,8 @@ function bound(value, format) {
 function figures(site) {
 	const { live, allocated, freed } = site;
 	const list = [
-		figure('Outstanding', text.bytes(live.bytes), bound(live.bytesBound, text.bytes)),
-		figure('Blocks', text.count(live.count), bound(live.countBound, text.count)),
+		figure('Outstanding', about([live]) + text.bytes(live.bytes), bound(live.bytesBound, text.bytes)),
+		figure('Blocks', about([live]) + text.count(live.count), bound(live.countBound, text.count)),
 		live.count > 0 && figure('Average', text.bytes(live.bytes / live.count)),
 		live.count > 0 && figure('Age', site.newest === site.oldest ? text.duration(site.oldest) :
 			`${text.duration(site.newest)} \u2013 ${text.duration(site.oldest)}`),

@@ -2,6 +2,11 @@
 // document.js - the report's data, as report/html_data.c wrote it, into objects.
 import { harmless } from './text.js';
 
+// Figures of a sample are estimates, unless each of the blocks was certain to be in it.
+export function about(figures) {
+	return figures.some((f) => f.bytesBound > 0 || f.countBound > 0) ? '\u2248\u2009' : '';
+}
+
 export const FRAME_INLINED = 1, FRAME_KERNEL = 2;
 export const STACK_CUT = 1, STACK_PARTIAL = 2, STACK_OVERFLOW = 4;
 
@@ -27,7 +32,7 @@ function losses(list) {
 function readFrames(doc, strings) {
 	return doc.frames.map(([fn, module, flags = 0, file = 0, line = 0, offset = '']) => ({
 		fn, module, flags, file, line, offset,
-		name: strings[fn] || (offset ? `${strings[module] || ''}+0x${offset}` : '(unknown)'),
+		name: strings[fn] || (!offset ? '(unknown)' : strings[module] ? `${strings[module]}+0x${offset}` : `0x${offset}`),
 		moduleName: strings[module], fileName: strings[file],
 		kernel: (flags & FRAME_KERNEL) !== 0,
 	}));
@@ -52,9 +57,10 @@ function textMembers(object, ...names) {
 	return out;
 }
 
-function readProcess(p) {
+function readProcess(p, strings) {
 	const out = textMembers(p, 'comm', 'exe', 'command', 'host', 'cgroup');
 	out.live = p.live.map(figure);
+	out.caches = (p.caches ?? []).map(([cache, count, bytes]) => ({ name: strings[cache], count, bytes }));
 	out.total = out.live.reduce((sum, f) => sum + f.bytes, 0);
 	out.label = `${out.comm || out.exe || 'process'} (${p.pid})`;
 	return out;
@@ -64,7 +70,7 @@ function readSummary(s) {
 	return {
 		...s, all: figure(s.all), live: s.live.map(figure), inherited: figure(s.inherited),
 		freedUnseen: figure(s.freed_unseen), suppressed: figure(s.suppressed),
-		hidden: figure(s.hidden), losses: losses(s.losses),
+		hidden: figure(s.hidden), known: figure(s.known), losses: losses(s.losses),
 		sites: s.sites ?? 0, sitesLive: s.sites_live ?? 0,
 	};
 }
@@ -80,7 +86,7 @@ class Model {
 		this.sessions = doc.sessions.map((s) =>
 			({ ...textMembers(s, 'name'), losses: losses(s.losses),
 				allocated: figure(s.allocated), freed: figure(s.freed) }));
-		this.processes = doc.processes.map(readProcess);
+		this.processes = doc.processes.map((p) => readProcess(p, strings));
 		this.caches = doc.caches.map((c) => textMembers(c, 'name', 'aliases'));
 		this.strings = strings;
 		this.frames = readFrames(doc, strings);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // header.js - what was recorded, how much is outstanding, and how far to trust it.
+import { about } from './document.js';
 import { el, name } from './dom.js';
 import * as text from './text.js';
 
@@ -46,12 +47,12 @@ function facts(model) {
 }
 
 function card(label, figure, note, className = '') {
-	const estimate = figure.bytesBound > 0;
+	const approx = about([figure]);
 	return el('div', { class: `card ${className}` },
 		el('div', { class: 'card-label' }, label),
-		el('div', { class: 'card-value' }, (estimate ? '\u2248\u2009' : '') + text.bytes(figure.bytes)),
-		el('div', { class: 'card-note' }, `${text.count(figure.count)} block${figure.count === 1 ? '' : 's'}`, note && ` ${note}`,
-			estimate && el('div', null, `\u00b1 ${text.bytes(figure.bytesBound)} (95 %)`)));
+		el('div', { class: 'card-value' }, approx + text.bytes(figure.bytes)),
+		el('div', { class: 'card-note' }, `${approx}${text.count(figure.count)} block${figure.count === 1 ? '' : 's'}`, note && ` ${note}`,
+			approx && el('div', null, `\u00b1 ${text.bytes(figure.bytesBound)} (95 %)`)));
 }
 
 function sumGrowth(model) {
@@ -77,6 +78,8 @@ function notes(model) {
 	const { summary } = model, list = [];
 	if (summary.hidden.count > 0)
 		list.push(`${text.bytes(summary.hidden.bytes)} in further sites were left out by --top.`);
+	if (summary.known.count > 0)
+		list.push(`${text.bytes(summary.known.bytes)} in sites of the baseline were left out.`);
 	if (summary.suppressed.count > 0)
 		list.push(`${text.bytes(summary.suppressed.bytes)} were suppressed.`);
 	if (summary.freedUnseen.count > 0)

@@ -25,6 +25,12 @@ function amounts(model, p) {
 			` ${text.count(p.live[i].count)} in ${text.count(p.sites[i])} site${p.sites[i] === 1 ? '' : 's'}`)));
 }
 
+// "592 filp + 592 sock_inode_cache"
+function cachesOf(p) {
+	return p.caches.length > 0 && el('div', { class: 'note caches' },
+		p.caches.map((c, i) => [i ? ' + ' : '', text.count(c.count), ' ', name(c.name, 40)]));
+}
+
 // on.process(index): show only that process's sites
 export function processes(model, on) {
 	const list = model.processes.map((p, index) => ({ p, index }))
@@ -35,7 +41,7 @@ export function processes(model, on) {
 				'data-process': index, onclick: () => on.process(index) }, name(p.label, 60)),
 			p.parent ? el('div', { class: 'note' }, `forked by ${p.parent}`) : null),
 			el('td', { class: 'figure-cell' }, text.bytes(p.total)),
-			el('td', null, amounts(model, p)),
+			el('td', null, amounts(model, p), cachesOf(p)),
 			el('td', { class: 'command' }, name(p.command || p.exe, 300),
 				p.cgroup && el('div', { class: 'note' }, name(p.cgroup, 200))))), 'Processes'), more(list.length)];
 }

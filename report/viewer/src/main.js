@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // main.js - puts the views together and keeps them in step with the state.
 import { DetailView } from './detail.js';
-import { readDocument } from './document.js';
+import { about, readDocument } from './document.js';
 import { el, replace } from './dom.js';
 import { FlameView } from './flame.js';
 import { header, pageTitle } from './header.js';
@@ -143,7 +143,7 @@ class App {
 		writeState(state);
 		this.rows = select(model, state);
 		this.toolbar.show(model, state);
-		this.toolbar.showTotals(this.rows, totals(this.rows), model.sampled ? '\u2248\u2009' : '');
+		this.toolbar.showTotals(this.rows, totals(this.rows), about(this.rows.map((row) => row.site.live)));
 		this.showTabs();
 		document.body.dataset.view = state.view;
 		this.draw();

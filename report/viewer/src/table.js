@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // table.js - the sites as a table of which only the rows in sight exist, so that
 // tens of thousands scroll smoothly.
+import { about } from './document.js';
 import { el, name, replace } from './dom.js';
 import * as text from './text.js';
 
@@ -36,7 +37,6 @@ export class SiteTable {
 	show(model, rows, state, hasGrowth) {
 		this.model = model;
 		this.rows = rows;
-		this.estimated = model.sampled;
 		this.largest = rows.reduce((max, row) => Math.max(max, row.bytes), 1);
 		this.hasGrowth = hasGrowth;
 		this.node.classList.toggle('no-growth', !hasGrowth);
@@ -95,14 +95,14 @@ export class SiteTable {
 	}
 
 	cells(row) {
-		const { site } = row, about = this.estimated ? '\u2248\u2009' : '';
+		const { site } = row, approx = about([site.live]);
 		const title = this.model.title(site);
 		const bar = el('span', { class: 'bar', 'aria-hidden': 'true' });
 		bar.style.width = `${100 * row.bytes / this.largest}%`;
 		const cell = (key, ...content) => el('div', { role: 'gridcell', class: `cell ${key}` }, content);
 		return [
-			cell('bytes', bar, el('span', null, about + text.bytes(row.bytes))),
-			cell('count', about + text.count(row.count), el('span', { class: 'unit' }, row.count === 1 ? ' block' : ' blocks')),
+			cell('bytes', bar, el('span', null, approx + text.bytes(row.bytes))),
+			cell('count', approx + text.count(row.count), el('span', { class: 'unit' }, row.count === 1 ? ' block' : ' blocks')),
 			this.hasGrowth && cell('growth' + (site.growth > 0.5 ? ' grows' : ''), text.growth(site.growth, ''), el('span', { class: 'unit' }, '/min')),
 			cell('oldest', el('span', { class: 'unit' }, 'oldest '), row.count ? text.duration(row.oldest) : '\u2013'),
 			cell('kind', el('span', { class: 'tag' }, site.kindName),
