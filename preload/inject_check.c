@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define CAP_SYS_PTRACE_BIT	19
+#define KTHREADD		2	/* the parent of all kernel threads */
 
 static FILE *open_proc(pid_t pid, const char *file)
 {
@@ -66,11 +67,13 @@ static int check_state(pid_t pid, const struct inject_status *s, struct inject_w
 	if (s->state == 'Z' || s->state == 'X')
 		return inject_because(why, -ESRCH, "process %d (%s) has ended and waits for its "
 				      "parent %d to notice (a zombie)", pid, s->name, s->ppid);
+	if (!s->user_memory && pid != KTHREADD && s->ppid != KTHREADD)
+		return inject_because(why, -ESRCH, "process %d (%s) is just ending", pid, s->name);
 	if (!s->user_memory)
 		return inject_because(why, -ENOTSUP, "process %d (%s) is a kernel thread: it has "
 				      "no heap of its own; run memleak without -p for the kernel's",
 				      pid, s->name);
-	if (s->tracer) {
+	if (s->tracer && s->tracer != getpid()) {
 		name_of(s->tracer, name, sizeof(name));
 		return inject_because(why, -EBUSY, "process %d (%s) is being traced by process %d "
 				      "(%s): end that first", pid, s->name, s->tracer, name);
@@ -228,7 +231,7 @@ int inject_explain_refusal(pid_t pid, int err, struct inject_why *why)
 	if (err != -EPERM && err != -EACCES)
 		return inject_because(why, err, "cannot trace process %d (%s): %s", pid, s.name,
 				      strerror(-err));
-	if (s.tracer)
+	if (s.tracer && s.tracer != getpid())
 		return check_state(pid, &s, why);
 	if (yama_scope() == 3)
 		return inject_because(why, -EPERM, "attaching is switched off on this machine until "

@@ -168,6 +168,7 @@ static int run_attach(const struct settings *settings)
 		.pid_count = settings->pid_count,
 		.pattern = r.pattern,
 		.keep_sessions = settings->output,
+		.timeout_ms = settings->attach_timeout_ms,
 	};
 
 	if (settings->pid_count == 1)

@@ -13,12 +13,14 @@
 #include "common/fmt.h"
 #include "common/options.h"
 #include "common/version.h"
+#include "preload/processes.h"
 #include "preload/words.h"
 
 enum { STATUS_USAGE = 2 };
 enum {
 	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF,
-	OPT_NO_FOLLOW, OPT_WIDE, OPT_SERVE, OPT_SERVE_TOKEN, OPT_VERSION,
+	OPT_NO_FOLLOW, OPT_WIDE, OPT_SERVE, OPT_SERVE_TOKEN, OPT_COMM, OPT_ATTACH_TIMEOUT,
+	OPT_VERSION,
 };
 
 #define LIBLEAK_PATH_MAX	512
@@ -29,6 +31,9 @@ static const struct option_def defs[] = {
 	{ 'c', "command", "COMMAND", "run COMMAND, quoted as in a shell, and trace it and its "
 	  "children", 0 },
 	{ 'p', "pid", "PID", "trace the running process PID; may be repeated", 0 },
+	{ OPT_COMM, "comm", "NAME", "trace the running processes of that name; may be repeated", 0 },
+	{ OPT_ATTACH_TIMEOUT, "attach-timeout", "S", "give up attaching when no thread of the process "
+	  "was at a safe place for S seconds (default 10)", 0 },
 	{ 't', "trace", NULL, "print each call as it happens, with pid, address and size", 0 },
 	{ 'a', "show-allocs", NULL, "show addresses and sizes as well as call stacks", 0 },
 	{ 'i', "interval", "S", "seconds between reports (default 5)", 0 },
@@ -127,6 +132,35 @@ static int set_interval(struct settings *s, const char *text)
 	s->interval_ns = ns;
 	s->interval_given = true;
 	return 0;
+}
+
+static int set_attach_timeout(struct settings *s, const char *text)
+{
+	uint64_t ns;
+
+	if (option_seconds(text, &ns) || ns < 1000000 || ns / 1000000 > INT_MAX)
+		return bad_value("--attach-timeout", text, "a number of seconds");
+	s->attach_timeout_ms = (int)(ns / 1000000);
+	return 0;
+}
+
+/* All processes of a name that run now. */
+static int add_comm(struct settings *s, const char *name)
+{
+	pid_t *found = NULL, *pids;
+	size_t count = 0;
+	int rc = processes_named(name, &found, &count);
+
+	if (rc == -ESRCH)
+		return bad_value("--comm", name, "the name of a running process");
+	pids = rc ? NULL : realloc(s->pids, (s->pid_count + count) * sizeof(*pids));
+	if (pids) {
+		memcpy(pids + s->pid_count, found, count * sizeof(*pids));
+		s->pids = pids;
+		s->pid_count += count;
+	}
+	free(found);
+	return pids ? 0 : rc ? rc : -ENOMEM;
 }
 
 static int add_pid(struct settings *s, const char *text)
@@ -230,6 +264,10 @@ static int set_option(void *ctx, int id, const char *arg)
 		return split_command(s, arg);
 	case 'p':
 		return add_pid(s, arg);
+	case OPT_COMM:
+		return add_comm(s, arg);
+	case OPT_ATTACH_TIMEOUT:
+		return set_attach_timeout(s, arg);
 	case 't':
 		s->trace = true;
 		return 0;

@@ -25,6 +25,7 @@ struct settings {
 	char *const *argv;	/* the program and its arguments, NULL at the end */
 	pid_t *pids;
 	size_t pid_count;
+	int attach_timeout_ms;	/* 0: the default */
 
 	uint64_t interval_ns;
 	bool interval_given;
