@@ -2,6 +2,7 @@
 /* serve.c - what the server answers, to whom, and what it refuses. */
 #include "report/serve.h"
 
+#include "report/metrics.h"
 #include "tests/support/sample.h"
 
 #include <arpa/inet.h>
@@ -83,6 +84,38 @@ static int got(const struct serve *s, const char *target)
 }
 
 /* ---- cases ---- */
+
+/* A process whose command tries to end its label, and the line, and to turn the text round. */
+static void labels_hold_any_name(void **state)
+{
+	char hostile[] = "/tmp/memleak-serve.XXXXXX";
+	int fd = mkstemp(hostile);
+	struct session_record block;
+	struct session_writer *w;
+	struct report *r;
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	close(fd);
+	assert_int_equal(sample_begin(hostile, SESSION_WRITE_WHOLE, &w), 0);
+	session_writer_header(w)->comm = session_writer_string(w, "a\"} 9\nb\\\342\200\256\377");
+	block = sample_record(0x10000, 16, 1, 10);
+	session_writer_record(w, &block);
+	assert_int_equal(session_writer_finish(w, SESSION_END_EXIT), 0);
+	r = report_new(symbolizer, NULL);
+	assert_int_equal(report_add_file(r, hostile), 0);
+	assert_int_equal(report_build(r), 0);
+	assert_int_equal(metrics_print(f, r, METRICS_OPENMETRICS), 0);
+	fclose(f);
+	assert_non_null(strstr(text, "comm=\"a\\\"} 9\\\\x0ab\\\\"));
+	assert_null(strstr(text, "\342\200\256"));
+	assert_null(strchr(text, '\377'));
+	free(text);
+	report_free(r);
+	unlink(hostile);
+}
 
 static void serves_each_document(void **state)
 {
@@ -287,6 +320,7 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(labels_hold_any_name),
 		cmocka_unit_test(serves_each_document),
 		cmocka_unit_test(speaks_openmetrics_when_asked),
 		cmocka_unit_test(answers_503_before_the_first_report),

@@ -57,8 +57,15 @@ function textMembers(object, ...names) {
 	return out;
 }
 
+// Of /proc/PID/cgroup, "ID:CONTROLLERS:PATH" per line, the paths that say something.
+function cgroupPaths(text) {
+	const paths = text.split('\n').map((line) => line.replace(/^\d+:[^:]*:/, ''));
+	return [...new Set(paths)].filter((path) => path && path !== '/').join(', ');
+}
+
 function readProcess(p, strings) {
-	const out = textMembers(p, 'comm', 'exe', 'command', 'host', 'cgroup');
+	const out = textMembers({ ...p, cgroup: cgroupPaths(p.cgroup ?? '') },
+		'comm', 'exe', 'command', 'host', 'cgroup');
 	out.live = p.live.map(figure);
 	out.caches = (p.caches ?? []).map(([cache, count, bytes]) => ({ name: strings[cache], count, bytes }));
 	out.total = out.live.reduce((sum, f) => sum + f.bytes, 0);
