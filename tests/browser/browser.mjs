@@ -27,6 +27,7 @@ export async function open(browser, address, { width = 1280, height = 900, dark 
 		colorScheme: dark ? 'dark' : 'light' });
 	const page = await context.newPage();
 	const wanted = address.split('#')[0];
+	page.setDefaultTimeout(60000);
 	page.on('console', (m) => { if (m.type() !== 'log') problems.push(`console ${m.type()}: ${m.text()}`); });
 	page.on('pageerror', (error) => problems.push(`exception: ${error.message}`));
 	page.on('request', (r) => {
@@ -58,7 +59,7 @@ export function same(got, wanted) {
 }
 
 // Asks until the answer is the wanted one; the page forbids what Playwright's own waiting does.
-export async function soon(ask, wanted, limit = 20000) {
+export async function soon(ask, wanted, limit = 60000) {
 	const end = Date.now() + limit;
 	for (;;) {
 		const why = same(await ask(), wanted);

@@ -11,13 +11,13 @@ const count = async () => Number((await total()).replace(/[^\d].*$/, ''));
 await test('the live page shows new figures without being loaded again', async () => {
 	await page.evaluate(() => { window.same = true; });
 	const before = await count();
-	const grown = await soon(async () => await count() > before, true, 30000);
+	const grown = await soon(async () => await count() > before, true);
 	return grown === true ? same(await page.evaluate(() => window.same), true) : grown;
 });
 await test('an opened site stays open while figures change', async () => {
 	await page.click('.row');
 	const name = await page.textContent('.detail h2'), before = await count();
-	const grown = await soon(async () => await count() > before, true, 30000);
+	const grown = await soon(async () => await count() > before, true);
 	return grown === true ? same([await page.textContent('.detail h2'), await page.locator('.row.chosen').count()], [name, 1]) : grown;
 });
 await test('paused, it shows the same figures', async () => {

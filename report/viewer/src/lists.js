@@ -63,6 +63,9 @@ function sessionRow(model, s) {
 		el('td', null, samplingText(s), s.depth && el('div', { class: 'note' }, `depth ${s.depth}`)),
 		el('td', null, `${text.bytes(s.allocated.bytes)} allocated`,
 			el('div', { class: 'note' }, `${text.count(s.allocated.count)} blocks, ${text.count(s.freed.count)} freed`)),
+		el('td', null, s.self_ms === undefined && s.self_bytes === undefined ? '\u2013' :
+			text.bytes(s.self_bytes ?? 0), s.self_ms !== undefined &&
+			el('div', { class: 'note' }, `${text.duration(s.self_ms)} CPU`)),
 		el('td', null, s.losses.length ? lossList(s.losses) : 'none'));
 }
 
@@ -105,7 +108,7 @@ function filterText(f) {
 
 export function recording(model) {
 	return [el('h2', null, 'Sessions'),
-		table(['Session', 'Recorded', 'End', 'Sampling', 'Traffic', 'Losses'],
+		table(['Session', 'Recorded', 'End', 'Sampling', 'Traffic', 'Cost of recording', 'Losses'],
 			model.sessions.slice(0, SHOWN).map((s) => sessionRow(model, s)), 'Sessions'), more(model.sessions.length),
 		cacheTable(model),
 		el('h2', null, 'Filters'), el('p', null, filterText(model.filters))];
