@@ -240,7 +240,8 @@ static int judge(struct capture *c, struct verdicts *v)
 		return -ENOMEM;
 	for (i = 0; i < c->objects.count; i++)
 		if (is_suspect(c, &o[i]))
-			check[n++] = (struct ka_check) { o[i].addr, o[i].o.cache, o[i].o.kind, KA_UNVERIFIED };
+			check[n++] = (struct ka_check){ o[i].addr, o[i].o.cache, o[i].o.kind,
+							KA_UNVERIFIED };
 	err = verdicts_check(v, check, n);
 	for (i = n = 0; i < c->objects.count && !err; i++)
 		if (is_suspect(c, &o[i]))

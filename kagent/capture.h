@@ -35,7 +35,7 @@ struct capture_cache {
 	uint64_t active_start, active_end;	/* slabinfo's active objects */
 	uint64_t tracked;		/* outstanding in the snapshot */
 	uint64_t allocs, frees;		/* events, by its sites */
-	uint64_t older_frees;		/* frees of objects from before the capture, where known */
+	uint64_t older_frees;		/* frees of objects from before the capture */
 	uint64_t freed_unseen;		/* objects that were found freed or gone, ever */
 };
 

@@ -34,7 +34,8 @@ static const struct option_def defs[] = {
 	{ OPT_OUTPUT, "output", "FILE", "keep the session in FILE, for leakreport", 0 },
 	{ OPT_CACHE, "cache", "NAME", "slub-traces: the slab cache", 0 },
 	{ OPT_SIZE, "object-size", "BYTES", "slub-traces: size of its objects (as sysfs says)", 0 },
-	{ OPT_HZ, "hz", "N", "slub-traces: jiffies per second (as the kernel's configuration says)", 0 },
+	{ OPT_HZ, "hz", "N", "slub-traces: jiffies per second (as the kernel's configuration says)",
+	  0 },
 	{ 'T', "top", "N", "print the N largest (10)", 0 },
 	{ OPT_JSON, "json", NULL, "print the report as JSON", 0 },
 	{ 'h', "help", NULL, "this text", 0 },
@@ -54,16 +55,18 @@ static const struct option_table options = {
 
 /* A facility: where it is, and how it is had. */
 static const struct source {
-	const char *name, *path, *tail, *how;	/* slub-traces: the cache between path and tail */
+	const char *name, *path, *tail, *how; /* slub-traces: the cache between path and tail */
 } sources[] = {
 	{ "kmemleak", "/sys/kernel/debug/kmemleak", "",
-	  "it needs a kernel built with CONFIG_DEBUG_KMEMLEAK=y, booted with kmemleak=on, and debugfs "
+	  "it needs a kernel built with CONFIG_DEBUG_KMEMLEAK=y, booted with kmemleak=on, and "
+	  "debugfs "
 	  "mounted (mount -t debugfs none /sys/kernel/debug)" },
 	{ "allocinfo", "/proc/allocinfo", "",
 	  "it needs Linux 6.10 built with CONFIG_MEM_ALLOC_PROFILING=y, and "
 	  "sysctl vm.mem_profiling=1 or that on the boot command line" },
 	{ "slub-traces", "/sys/kernel/debug/slab/", "/alloc_traces",
-	  "it needs a kernel built with CONFIG_SLUB_DEBUG=y, booted with slub_debug=U,CACHE (slab_debug "
+	  "it needs a kernel built with CONFIG_SLUB_DEBUG=y, booted with slub_debug=U,CACHE "
+	  "(slab_debug "
 	  "since 6.9), and debugfs mounted (mount -t debugfs none /sys/kernel/debug)" },
 };
 
@@ -210,7 +213,8 @@ static int import_to(const struct wishes *w, const char *path, char *text, uint3
 	if (err)
 		return fail("%s: %s", path, strerror(-err));
 	if (left_out)
-		fail("more than a million objects: the session has totals per stack only (leakreport -C)");
+		fail("more than a million objects: the session has totals per stack only "
+		     "(leakreport -C)");
 	return print(path, w, left_out);
 }
 

@@ -36,7 +36,8 @@ struct table {
 enum { OPT_CACHE = 256, OPT_DURATION };
 
 static const struct option_def defs[] = {
-	{ OPT_CACHE, "cache", "NAME", "the slab cache (* and ? match many); may be given again", 0 },
+	{ OPT_CACHE, "cache", "NAME", "the slab cache (* and ? match many); may be given again",
+	  0 },
 	{ OPT_DURATION, "duration", "SECONDS", "how long to count (10)", 0 },
 	{ 'T', "top", "N", "print the N most active of each (20)", 0 },
 	{ 'h', "help", NULL, "this text", 0 },

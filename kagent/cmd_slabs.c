@@ -21,19 +21,23 @@ struct slabs {
 enum { OPT_WATCH = 256, OPT_GROWTH, OPT_LOG, OPT_INTERVAL, OPT_DURATION };
 
 static const struct option_def defs[] = {
-	{ 'S', "sort", "FIELD", "name, active, total, size, objects, pages, slabs, use, waste, frag or kb "
-	  "(kb)", 0 },
+	{ 'S', "sort", "FIELD",
+	  "name, active, total, size, objects, pages, slabs, use, waste, frag or kb "
+	  "(kb)",
+	  0 },
 	{ 'r', "rows", "N", "print the first N only", 0 },
 	{ 'k', "kib", NULL, "waste in KiB instead of bytes", 0 },
 	{ 'a', "compact", NULL, "few columns, and only caches that hold memory", 0 },
-	{ 'n', "name", "CACHE", "all that is known of this cache: aliases, flags, order, partial slabs", 0 },
+	{ 'n', "name", "CACHE",
+	  "all that is known of this cache: aliases, flags, order, partial slabs", 0 },
 	{ 's', "show", "CACHE", "the same", 0 },
 	{ OPT_WATCH, "watch", "SECONDS", "full screen, refreshed (2); keys sort, q quits",
 	  OPTION_ARG_OPTIONAL },
 	{ OPT_GROWTH, "growth", NULL, "watch for a time and print what grew, and how fast", 0 },
 	{ OPT_LOG, "log", "FILE", "write one CSV line per cache and interval", 0 },
 	{ OPT_INTERVAL, "interval", "SECONDS", "between samples of --growth and --log (1)", 0 },
-	{ OPT_DURATION, "duration", "SECONDS", "end --growth or --log after this time (until Ctrl-C)", 0 },
+	{ OPT_DURATION, "duration", "SECONDS",
+	  "end --growth or --log after this time (until Ctrl-C)", 0 },
 	{ 'h', "help", NULL, "this text", 0 },
 };
 
@@ -67,7 +71,8 @@ static int set_number(struct slabs *s, int id, const char *arg)
 	case 'S':
 		if (!slabs_sort_parse(arg, &s->view.sort))
 			return 0;
-		fail("--sort wants name, active, total, size, objects, pages, slabs, use, waste, frag or kb");
+		fail("--sort wants name, active, total, size, objects, pages, slabs, use, waste, "
+		     "frag or kb");
 		return -EINVAL;
 	default:
 		return take_number("--rows", arg, 1, 1000000, &s->rows);
@@ -157,7 +162,8 @@ int cmd_slabs(int argc, char **argv)
 	s.series.rows = s.rows ? s.rows : 40;
 	s.series.pattern = s.view.pattern;
 	if (s.watch)
-		return slabs_watch(&s.view, s.series.interval_ns ? s.series.interval_ns : 2000000000ull);
+		return slabs_watch(&s.view,
+				   s.series.interval_ns ? s.series.interval_ns : 2000000000ull);
 	if (!s.series.interval_ns)
 		s.series.interval_ns = 1000000000ull;
 	return s.series.growth || s.series.log ? slabs_series_run(&s.series) : print_once(&s);

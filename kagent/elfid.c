@@ -33,8 +33,8 @@ static void find_build_id(const uint8_t *notes, size_t len, struct elfid *e)
 		desc = name + aligned(n.n_namesz);
 		if (desc + n.n_descsz > len)
 			return;
-		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 && !memcmp(notes + name, "GNU", 4) &&
-		    n.n_descsz <= ELFID_BUILD_ID) {
+		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 &&
+		    !memcmp(notes + name, "GNU", 4) && n.n_descsz <= ELFID_BUILD_ID) {
 			memcpy(e->build_id, notes + desc, n.n_descsz);
 			e->build_id_len = n.n_descsz;
 			return;
@@ -48,7 +48,8 @@ static void find_build_id(const uint8_t *notes, size_t len, struct elfid *e)
 static void read_notes(int fd, const Elf64_Phdr *p, struct elfid *e)
 {
 	uint8_t notes[NOTES_MAX];
-	ssize_t n = io_pread(fd, notes, p->p_filesz < NOTES_MAX ? p->p_filesz : NOTES_MAX, p->p_offset);
+	ssize_t n =
+		io_pread(fd, notes, p->p_filesz < NOTES_MAX ? p->p_filesz : NOTES_MAX, p->p_offset);
 
 	if (n > 0)
 		find_build_id(notes, n, e);
@@ -103,7 +104,8 @@ int elfid_read(const char *path, struct elfid *out)
 uint64_t elfid_vaddr(const struct elfid *e, uint64_t offset)
 {
 	for (uint32_t i = 0; i < e->segments; i++)
-		if (offset >= e->segment[i].offset && offset - e->segment[i].offset < e->segment[i].size)
+		if (offset >= e->segment[i].offset &&
+		    offset - e->segment[i].offset < e->segment[i].size)
 			return e->segment[i].vaddr + (offset - e->segment[i].offset);
 	return UINT64_MAX;
 }

@@ -159,8 +159,10 @@ static bool memlock_is_low(char *why, size_t size)
 
 	if (getrlimit(RLIMIT_MEMLOCK, &r) || r.rlim_cur == RLIM_INFINITY)
 		return false;
-	snprintf(why, size, "memory to be locked may be limited to %llu KiB: try ulimit -l unlimited, "
-		 "or a smaller --max-objects", (unsigned long long)r.rlim_cur / 1024);
+	snprintf(why, size,
+		 "memory to be locked may be limited to %llu KiB: try ulimit -l unlimited, "
+		 "or a smaller --max-objects",
+		 (unsigned long long)r.rlim_cur / 1024);
 	return true;
 }
 

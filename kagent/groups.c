@@ -48,7 +48,8 @@ static struct group_key key_of(const struct capture *c, const struct capture_obj
 		break;
 	default:
 		k.id = o->cache;
-		site = capture_cache(c, o->cache)->aliases[0] ? capture_find_site(c, o->o.site) : NULL;
+		site = capture_cache(c, o->cache)->aliases[0] ? capture_find_site(c, o->o.site)
+							      : NULL;
 		if (site && site->s.depth)
 			k.caller = site->s.ip[0];
 	}
@@ -177,7 +178,8 @@ static void print_group(FILE *f, const struct capture *c, const struct group *g,
 		print_cgroup(f, g->key.id);
 	else
 		print_cache(f, c, g);
-	fprintf(f, "; age %s to %s", fmt_duration(from, g->youngest_ns), fmt_duration(to, g->oldest_ns));
+	fprintf(f, "; age %s to %s", fmt_duration(from, g->youngest_ns),
+		fmt_duration(to, g->oldest_ns));
 	if (g->unverified)
 		fprintf(f, "; %" PRIu64 " unverified", g->unverified);
 	putc('\n', f);

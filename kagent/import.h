@@ -36,7 +36,7 @@ struct import_site {
 
 struct import;
 
-int import_new(const char *path, struct import **out);	/* the session to write; 0 or -errno */
+int import_new(const char *path, struct import **out); /* the session to write; 0 or -errno */
 int import_add(struct import *im, const struct import_site *site);
 /*
  * Writes the session; 0 or -errno. Frees im. *objects_left_out says that single

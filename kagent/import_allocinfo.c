@@ -44,7 +44,8 @@ static int parse_line(char *line, struct import_site *s)
 	if (module) {
 		*module = 0;
 		module[strcspn(module + 2, "]") + 2] = 0;
-		snprintf(f->module, sizeof(f->module), "%.*s", (int)sizeof(f->module) - 1, module + 2);
+		snprintf(f->module, sizeof(f->module), "%.*s", (int)sizeof(f->module) - 1,
+			 module + 2);
 	}
 	split_place(place, f);
 	snprintf(f->name, sizeof(f->name), "%.*s", (int)strcspn(func + 6, " \t"), func + 6);
@@ -60,7 +61,8 @@ int import_allocinfo(struct import *im, char *text)
 	char *next;
 	int err = 0;
 
-	if (strncmp(text, "allocinfo - version: 1.", 23) && strncmp(text, "allocinfo - version: 2.", 23))
+	if (strncmp(text, "allocinfo - version: 1.", 23) &&
+	    strncmp(text, "allocinfo - version: 2.", 23))
 		return -EINVAL;
 	for (; *text && !err; text = next) {
 		next = text + strcspn(text, "\n");

@@ -134,7 +134,8 @@ static int load_modules(struct ksyms *k, const char *path)
 	int err = 0;
 
 	while (f && !err && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%63s %llu %*s %*s %*s 0x%llx", name, &size, &start) != 3 || !start)
+		if (sscanf(line, "%63s %llu %*s %*s %*s 0x%llx", name, &size, &start) != 3 ||
+		    !start)
 			continue;
 		bigger = realloc(k->modules, (k->module_count + 1) * sizeof(*bigger));
 		if (!bigger) {

@@ -166,7 +166,8 @@ static uint32_t task_of(struct out *o, const struct ka_object *k)
 	uint32_t i;
 
 	memcpy(t.comm, k->comm, sizeof(t.comm));
-	hash = hash_bytes(t.comm, sizeof(t.comm), hash_mix(t.start ^ ((uint64_t)t.tgid << 32 | t.tid)));
+	hash = hash_bytes(t.comm, sizeof(t.comm),
+			  hash_mix(t.start ^ ((uint64_t)t.tgid << 32 | t.tid)));
 	i = hash_index_find(&o->task_index, hash, same_task, o, &t);
 	if (i != HASH_INDEX_NONE)
 		return o->tasks[i].index;
@@ -226,10 +227,14 @@ static void add_losses(struct out *o)
 		enum ka_loss from;
 		enum session_loss to;
 	} map[] = {
-		{ KA_LOSS_OBJECTS, LOSS_MAP_FULL }, { KA_LOSS_SITES, LOSS_STACKS_FULL },
-		{ KA_LOSS_STACK, LOSS_STACK_MAP }, { KA_LOSS_CUT, LOSS_DEPTH_CUT },
-		{ KA_LOSS_MISSED_FREE, LOSS_MISSED_FREE }, { KA_LOSS_UNMATCHED, LOSS_UNMATCHED_FREE },
-		{ KA_LOSS_RING, LOSS_TRACE }, { KA_LOSS_USTACK, LOSS_STACKS_FULL },
+		{ KA_LOSS_OBJECTS, LOSS_MAP_FULL },
+		{ KA_LOSS_SITES, LOSS_STACKS_FULL },
+		{ KA_LOSS_STACK, LOSS_STACK_MAP },
+		{ KA_LOSS_CUT, LOSS_DEPTH_CUT },
+		{ KA_LOSS_MISSED_FREE, LOSS_MISSED_FREE },
+		{ KA_LOSS_UNMATCHED, LOSS_UNMATCHED_FREE },
+		{ KA_LOSS_RING, LOSS_TRACE },
+		{ KA_LOSS_USTACK, LOSS_STACKS_FULL },
 		{ KA_LOSS_CACHES, LOSS_TABLE_FULL },
 	};
 	uint64_t loss[KA_LOSS_MAX], recursion;

@@ -55,7 +55,8 @@ static bool parse_row(char *line, struct slab_row *r)
 	r->object_size = strtoul(field[2], NULL, 10);
 	r->total = strtoull(field[3], NULL, 10);
 	r->active = strtoull(field[4], NULL, 10);
-	return sscanf(slabdata + 1, ": slabdata %" SCNu64 " %" SCNu64, &r->active_slabs, &r->slabs) == 2;
+	return sscanf(slabdata + 1, ": slabdata %" SCNu64 " %" SCNu64, &r->active_slabs,
+		      &r->slabs) == 2;
 }
 
 static int add_row(struct slab_table *t, const struct slab_row *r)
@@ -165,16 +166,30 @@ int slab_detail_read(const char *dir, const char *name, struct slab_detail *out)
 		const char *attribute;
 		long *value;
 	} list[] = {
-		{ "object_size", &d.object_size }, { "slab_size", &d.slab_size },
-		{ "order", &d.order }, { "align", &d.align }, { "objs_per_slab", &d.objs_per_slab },
-		{ "partial", &d.partial }, { "cpu_slabs", &d.cpu_slabs },
-		{ "min_partial", &d.min_partial }, { "aliases", &d.aliases }, { "refcount", &d.refs },
-		{ "cpu_partial", &d.cpu_partial }, { "slabs", &d.slabs }, { "objects", &d.objects },
-		{ "total_objects", &d.total_objects }, { "objects_partial", &d.objects_partial },
-		{ "reclaim_account", &d.reclaim_account }, { "hwcache_align", &d.hwcache_align },
-		{ "cache_dma", &d.cache_dma }, { "destroy_by_rcu", &d.destroy_by_rcu },
-		{ "red_zone", &d.red_zone }, { "poison", &d.poison }, { "store_user", &d.store_user },
-		{ "sanity_checks", &d.sanity_checks }, { "trace", &d.trace },
+		{ "object_size", &d.object_size },
+		{ "slab_size", &d.slab_size },
+		{ "order", &d.order },
+		{ "align", &d.align },
+		{ "objs_per_slab", &d.objs_per_slab },
+		{ "partial", &d.partial },
+		{ "cpu_slabs", &d.cpu_slabs },
+		{ "min_partial", &d.min_partial },
+		{ "aliases", &d.aliases },
+		{ "refcount", &d.refs },
+		{ "cpu_partial", &d.cpu_partial },
+		{ "slabs", &d.slabs },
+		{ "objects", &d.objects },
+		{ "total_objects", &d.total_objects },
+		{ "objects_partial", &d.objects_partial },
+		{ "reclaim_account", &d.reclaim_account },
+		{ "hwcache_align", &d.hwcache_align },
+		{ "cache_dma", &d.cache_dma },
+		{ "destroy_by_rcu", &d.destroy_by_rcu },
+		{ "red_zone", &d.red_zone },
+		{ "poison", &d.poison },
+		{ "store_user", &d.store_user },
+		{ "sanity_checks", &d.sanity_checks },
+		{ "trace", &d.trace },
 		{ "usersize", &d.usersize },
 	};
 	char text[256];

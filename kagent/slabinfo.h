@@ -42,7 +42,8 @@ struct slab_detail {
 	long object_size, slab_size, order, align, objs_per_slab;
 	long partial, cpu_slabs, min_partial, aliases, refs;
 	long cpu_partial, slabs, objects, total_objects, objects_partial;
-	long reclaim_account, hwcache_align, cache_dma, destroy_by_rcu, red_zone, poison, store_user;
+	long reclaim_account, hwcache_align, cache_dma, destroy_by_rcu, red_zone, poison,
+		store_user;
 	long sanity_checks, trace, usersize;
 	char ctor[128];
 };

@@ -89,8 +89,8 @@ static void log_row(FILE *f, const struct slab_row *r)
 	clock_gettime(CLOCK_REALTIME, &t);
 	fprintf(f, "%lld.%03ld,", (long long)t.tv_sec, t.tv_nsec / 1000000);
 	log_name(f, r->name);
-	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu32 ",%" PRIu64 ",%" PRIu64 "\n", r->active, r->total,
-		r->object_size, r->slabs, slab_row_bytes(r));
+	fprintf(f, ",%" PRIu64 ",%" PRIu64 ",%" PRIu32 ",%" PRIu64 ",%" PRIu64 "\n", r->active,
+		r->total, r->object_size, r->slabs, slab_row_bytes(r));
 }
 
 static void thin(struct series *s)

@@ -12,7 +12,8 @@
 #include <string.h>
 
 static const char *const sort_names[SORT_COUNT] = {
-	"name", "active", "total", "size", "objects", "pages", "slabs", "use", "waste", "frag", "kb",
+	"name", "active", "total", "size", "objects", "pages", "slabs", "use", "waste", "frag",
+	"kb",
 };
 
 int slabs_sort_parse(const char *name, enum slabs_sort *sort)
@@ -112,14 +113,15 @@ static void print_row(FILE *f, const struct slab_row *r, const struct slabs_view
 
 	fmt_name_buf(name, sizeof(name), r->name);
 	if (v->compact) {
-		fprintf(f, "%-28s %9" PRIu64 " %7" PRIu32 " %9" PRIu64 "\n", name, r->active, r->object_size,
-			kb);
+		fprintf(f, "%-28s %9" PRIu64 " %7" PRIu32 " %9" PRIu64 "\n", name, r->active,
+			r->object_size, kb);
 		return;
 	}
-	fprintf(f, "%-24s %9" PRIu64 " %9" PRIu64 " %7" PRIu32 " %5" PRIu32 " %5" PRIu32 " %7" PRIu64
-		" %4.0f%% %10" PRIu64 " %4.0f%% %8" PRIu64 "\n", name, r->active, r->total, r->object_size,
-		r->objects_per_slab, r->pages_per_slab, r->slabs, use_percent(r),
-		v->kib ? waste / 1024 : waste, frag_percent(r), kb);
+	fprintf(f,
+		"%-24s %9" PRIu64 " %9" PRIu64 " %7" PRIu32 " %5" PRIu32 " %5" PRIu32 " %7" PRIu64
+		" %4.0f%% %10" PRIu64 " %4.0f%% %8" PRIu64 "\n",
+		name, r->active, r->total, r->object_size, r->objects_per_slab, r->pages_per_slab,
+		r->slabs, use_percent(r), v->kib ? waste / 1024 : waste, frag_percent(r), kb);
 }
 
 void slabs_print_table(FILE *f, struct slab_table *t, const struct slabs_view *v)
@@ -129,8 +131,9 @@ void slabs_print_table(FILE *f, struct slab_table *t, const struct slabs_view *v
 	if (v->compact)
 		fprintf(f, "%-28s %9s %7s %9s\n", "CACHE", "ACTIVE", "OBJSIZE", "KB");
 	else
-		fprintf(f, "%-24s %9s %9s %7s %5s %5s %7s %5s %10s %5s %8s\n", "CACHE", "ACTIVE", "TOTAL",
-			"OBJSIZE", "OBJS", "PAGES", "SLABS", "USE", v->kib ? "WASTE KB" : "WASTE", "FRAG", "KB");
+		fprintf(f, "%-24s %9s %9s %7s %5s %5s %7s %5s %10s %5s %8s\n", "CACHE", "ACTIVE",
+			"TOTAL", "OBJSIZE", "OBJS", "PAGES", "SLABS", "USE",
+			v->kib ? "WASTE KB" : "WASTE", "FRAG", "KB");
 	slabs_sort(t, v->sort);
 	for (size_t i = 0; i < t->count && (!v->rows || printed < v->rows); i++) {
 		if (!is_shown(&t->rows[i], v))
@@ -180,17 +183,18 @@ void slabs_print_summary(FILE *f, const struct slab_table *t)
 {
 	struct sums s = sum_up(t);
 
-	fprintf(f, " Active / Total Objects (%% used)    : %" PRIu64 " / %" PRIu64 " (%.1f%%)\n", s.active,
-		s.total, share((double)s.active, (double)s.total));
+	fprintf(f, " Active / Total Objects (%% used)    : %" PRIu64 " / %" PRIu64 " (%.1f%%)\n",
+		s.active, s.total, share((double)s.active, (double)s.total));
 	fprintf(f, " Active / Total Slabs (%% used)      : %" PRIu64 " / %" PRIu64 " (%.1f%%)\n",
 		s.active_slabs, s.slabs, share((double)s.active_slabs, (double)s.slabs));
-	fprintf(f, " Active / Total Caches (%% used)     : %" PRIu64 " / %zu (%.1f%%)\n", s.active_caches,
-		t->count, share((double)s.active_caches, (double)t->count));
+	fprintf(f, " Active / Total Caches (%% used)     : %" PRIu64 " / %zu (%.1f%%)\n",
+		s.active_caches, t->count, share((double)s.active_caches, (double)t->count));
 	fprintf(f, " Active / Total Size (%% used)       : %.2fK / %.2fK (%.1f%%)\n",
 		(double)s.active_bytes / 1024, (double)s.bytes / 1024,
 		share((double)s.active_bytes, (double)s.bytes));
-	fprintf(f, " Minimum / Average / Maximum Object : %.2fK / %.2fK / %.2fK\n\n", s.min_size / 1024.0,
-		s.total ? (double)s.bytes / (double)s.total / 1024 : 0, s.max_size / 1024.0);
+	fprintf(f, " Minimum / Average / Maximum Object : %.2fK / %.2fK / %.2fK\n\n",
+		s.min_size / 1024.0, s.total ? (double)s.bytes / (double)s.total / 1024 : 0,
+		s.max_size / 1024.0);
 }
 
 /* ---- one cache ---- */
@@ -207,10 +211,15 @@ static void print_flags(FILE *f, const struct slab_detail *d)
 		const char *name;
 		long on;
 	} flags[] = {
-		{ "reclaimable", d->reclaim_account }, { "hwcache-align", d->hwcache_align },
-		{ "dma", d->cache_dma }, { "freed-by-rcu", d->destroy_by_rcu }, { "red-zone", d->red_zone },
-		{ "poison", d->poison }, { "store-user", d->store_user },
-		{ "sanity-checks", d->sanity_checks }, { "trace", d->trace },
+		{ "reclaimable", d->reclaim_account },
+		{ "hwcache-align", d->hwcache_align },
+		{ "dma", d->cache_dma },
+		{ "freed-by-rcu", d->destroy_by_rcu },
+		{ "red-zone", d->red_zone },
+		{ "poison", d->poison },
+		{ "store-user", d->store_user },
+		{ "sanity-checks", d->sanity_checks },
+		{ "trace", d->trace },
 	};
 	bool any = false;
 
@@ -271,10 +280,10 @@ int slabs_print_detail(FILE *f, const struct slab_table *t, const char *name)
 	fmt_name(f, name, 0);
 	putc('\n', f);
 	if (r) {
-		fprintf(f, "\t%-34s %" PRIu64 " of %" PRIu64 " (%.0f %%)\n", "objects in use", r->active,
-			r->total, use_percent(r));
-		fprintf(f, "\t%-34s %" PRIu64 " KiB, %" PRIu64 " bytes of it unused (%.0f %%)\n", "memory",
-			slab_row_bytes(r) / 1024, slab_row_waste(r), frag_percent(r));
+		fprintf(f, "\t%-34s %" PRIu64 " of %" PRIu64 " (%.0f %%)\n", "objects in use",
+			r->active, r->total, use_percent(r));
+		fprintf(f, "\t%-34s %" PRIu64 " KiB, %" PRIu64 " bytes of it unused (%.0f %%)\n",
+			"memory", slab_row_bytes(r) / 1024, slab_row_waste(r), frag_percent(r));
 	}
 	if (!err)
 		print_attributes(f, &d);

@@ -8,12 +8,24 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-enum slabs_sort { SORT_NAME, SORT_ACTIVE, SORT_TOTAL, SORT_SIZE, SORT_PER_SLAB, SORT_PAGES, SORT_SLABS,
-		  SORT_USE, SORT_WASTE, SORT_FRAG, SORT_KB, SORT_COUNT };
+enum slabs_sort {
+	SORT_NAME,
+	SORT_ACTIVE,
+	SORT_TOTAL,
+	SORT_SIZE,
+	SORT_PER_SLAB,
+	SORT_PAGES,
+	SORT_SLABS,
+	SORT_USE,
+	SORT_WASTE,
+	SORT_FRAG,
+	SORT_KB,
+	SORT_COUNT
+};
 
 struct slabs_view {
 	enum slabs_sort sort;
-	bool compact;		/* only name, objects, size, KB, of caches that hold something */
+	bool compact;		/* few columns, and only caches that hold something */
 	bool kib;		/* waste in KiB instead of bytes */
 	size_t rows;		/* 0: all */
 	const char *pattern;	/* glob; NULL: all */

@@ -92,7 +92,8 @@ static int draw(struct slabs_view *v)
 		return err;
 	fputs("\033[H\033[J", stdout);
 	slabs_print_summary(stdout, &t);
-	printf("sorted by %s - keys: n a t s o p l u w f k sort, q quits\n\n", slabs_sort_name(v->sort));
+	printf("sorted by %s - keys: n a t s o p l u w f k sort, q quits\n\n",
+	       slabs_sort_name(v->sort));
 	v->rows = screen_rows();
 	slabs_print_table(stdout, &t, v);
 	fflush(stdout);
@@ -115,7 +116,8 @@ static int loop(struct slabs_view *v, uint64_t interval_ns)
 			drawn = v->sort;
 			next = now + interval_ns;
 		}
-		end = read_keys(v, (next - now) / 1000000 < 200 ? (int)((next - now) / 1000000) + 1 : 200);
+		end = read_keys(v, (next - now) / 1000000 < 200 ? (int)((next - now) / 1000000) + 1
+								: 200);
 	}
 	return 0;
 }

@@ -42,7 +42,8 @@ static int deliver(const struct batch *b, uint32_t count, entry_fn *fn, void *ar
 	int err = 0;
 
 	for (uint32_t i = 0; i < count && !err; i++)
-		err = fn(arg, b->keys + (size_t)i * b->key_size, b->values + (size_t)i * b->value_size);
+		err = fn(arg, b->keys + (size_t)i * b->key_size,
+			 b->values + (size_t)i * b->value_size);
 	return err;
 }
 
@@ -53,8 +54,8 @@ static int each_batch(int fd, struct batch *b, entry_fn *fn, void *arg)
 
 	for (;;) {
 		uint32_t count = b->room;
-		int got = bpf_map_lookup_batch(fd, first ? NULL : &position, &next, b->keys, b->values,
-					       &count, NULL);
+		int got = bpf_map_lookup_batch(fd, first ? NULL : &position, &next, b->keys,
+					       b->values, &count, NULL);
 		int err;
 
 		if (got && errno == ENOSPC) {	/* a bucket with more entries than room */
@@ -75,7 +76,8 @@ static int each_batch(int fd, struct batch *b, entry_fn *fn, void *arg)
 
 static int each_entry(const struct bpf_map *map, entry_fn *fn, void *arg)
 {
-	struct batch b = { .key_size = bpf_map__key_size(map), .value_size = bpf_map__value_size(map) };
+	struct batch b = { .key_size = bpf_map__key_size(map),
+			   .value_size = bpf_map__value_size(map) };
 	int err = grow_batch(&b, BATCH);
 
 	if (!err)
@@ -133,7 +135,8 @@ static int give_proc(void *arg, const void *key, const void *value)
 
 int tracer_each_object(struct tracer *t, tracer_object_fn *fn, void *arg)
 {
-	return each_entry(t->skel->maps.live, give_object, &(struct typed) { arg, { .object = fn } });
+	return each_entry(t->skel->maps.live, give_object,
+			  &(struct typed){ arg, { .object = fn } });
 }
 
 int tracer_each_site(struct tracer *t, tracer_site_fn *fn, void *arg)
@@ -143,12 +146,14 @@ int tracer_each_site(struct tracer *t, tracer_site_fn *fn, void *arg)
 
 int tracer_each_ustack(struct tracer *t, tracer_ustack_fn *fn, void *arg)
 {
-	return each_entry(t->skel->maps.ustacks, give_ustack, &(struct typed) { arg, { .ustack = fn } });
+	return each_entry(t->skel->maps.ustacks, give_ustack,
+			  &(struct typed){ arg, { .ustack = fn } });
 }
 
 int tracer_each_cache(struct tracer *t, tracer_cache_fn *fn, void *arg)
 {
-	return each_entry(t->skel->maps.caches, give_cache, &(struct typed) { arg, { .cache = fn } });
+	return each_entry(t->skel->maps.caches, give_cache,
+			  &(struct typed){ arg, { .cache = fn } });
 }
 
 int tracer_each_proc(struct tracer *t, tracer_proc_fn *fn, void *arg)

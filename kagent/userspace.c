@@ -110,7 +110,8 @@ static int add_range(struct userspace *u, struct space *s, const struct range *r
 	long module;
 
 	/* seen from inside the process: another mount namespace perhaps */
-	if (snprintf(file, sizeof(file), "%s/%u/root%s", u->proc, s->pid, path) >= (int)sizeof(file) ||
+	if (snprintf(file, sizeof(file), "%s/%u/root%s", u->proc, s->pid, path) >=
+		    (int)sizeof(file) ||
 	    elfid_read(file, &elf))
 		return 0;
 	module = intern_module(u, path, &elf);
@@ -136,7 +137,8 @@ static int parse_maps(struct userspace *u, struct space *s, char *text)
 		if (*next)
 			*next++ = 0;
 		at = 0;
-		if (sscanf(text, "%llx-%llx %4s %llx %*s %*s %n", &start, &end, perms, &offset, &at) < 4 ||
+		if (sscanf(text, "%llx-%llx %4s %llx %*s %*s %n", &start, &end, perms, &offset,
+			   &at) < 4 ||
 		    !at || perms[2] != 'x')
 			continue;
 		path = text + at;

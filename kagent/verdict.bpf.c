@@ -231,7 +231,7 @@ static struct sheaf_walk sheaves __attribute__((used));
 static long list_object(__u32 i, void *unused)
 {
 	struct slab_sheaf *sheaf = (void *)sheaves.sheaf;
-	__u32 n = *(volatile __u32 *)&sheaves.listed;	/* read once: the verifier wants it so */
+	__u32 n = *(volatile __u32 *)&sheaves.listed; /* read once: the verifier wants it so */
 	__u64 object = 0;
 
 	if (n >= KA_SHEAF_MAX)
@@ -341,7 +341,8 @@ struct anchor_try {
 static long try_cpu(__u32 cpu, struct anchor_try *t)
 {
 	struct kmem_cache *s = (void *)t->cache;
-	struct kmem_cache_cpu *c = (void *)on_cpu(t->cookie, (__u64)BPF_CORE_READ(s, cpu_slab), cpu);
+	struct kmem_cache_cpu *c =
+		(void *)on_cpu(t->cookie, (__u64)BPF_CORE_READ(s, cpu_slab), cpu);
 	__u64 object = c ? (__u64)BPF_CORE_READ(c, freelist) : 0;
 	__u32 order = BPF_CORE_READ(s, oo.x) >> 16;
 
@@ -377,7 +378,8 @@ static __always_inline void anchor_by_symbols(const struct ka_verify *v)
 	bpf_probe_read_kernel(&vmemmap, sizeof(vmemmap), (void *)v->vmemmap_symbol);
 	bpf_probe_read_kernel(&page_offset, sizeof(page_offset), (void *)v->page_offset_symbol);
 	if (vmemmap && page_offset)
-		pages.map0 = vmemmap - (page_offset >> pages.shift) * bpf_core_type_size(struct page);
+		pages.map0 =
+			vmemmap - (page_offset >> pages.shift) * bpf_core_type_size(struct page);
 }
 
 /* Sets pages.map0, which stays 0 when nothing tells. */

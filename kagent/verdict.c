@@ -128,7 +128,8 @@ static int check_some(struct verdicts *v, struct ka_check *check, uint32_t count
 		return err;
 	for (i = 0; i < count; i++) {
 		check[i].verdict = v->skel->bss->check[i].verdict;
-		if (check[i].kind == KA_SLAB && check[i].verdict == KA_LIVE && in_sheaf(v, &check[i]))
+		if (check[i].kind == KA_SLAB && check[i].verdict == KA_LIVE &&
+		    in_sheaf(v, &check[i]))
 			check[i].verdict = KA_FREED;
 	}
 	return 0;
@@ -151,8 +152,9 @@ static bool is_undecided(const struct ka_check *c)
 	return c->kind == KA_SLAB && c->verdict == KA_UNVERIFIED;
 }
 
-/* The slab that a busy CPU allocates from changes too fast at times: a moment later it is another. */
-static int check_again(struct verdicts *v, struct ka_check *check, size_t count, struct ka_check *some)
+/* The slab that a busy CPU allocates from may change too fast; a moment later it is another. */
+static int check_again(struct verdicts *v, struct ka_check *check, size_t count,
+		       struct ka_check *some)
 {
 	size_t n = 0, i;
 	int err;

@@ -49,7 +49,8 @@ static void print_cache(FILE *f, const struct capture *c, const struct report_si
 
 static void print_verdicts(FILE *f, const struct report_site *s)
 {
-	static const char *const names[] = { "young", "live", "freed unseen", "slab gone", "unverified" };
+	static const char *const names[] = { "young", "live", "freed unseen", "slab gone",
+					     "unverified" };
 	const char *separator = "; ";
 
 	for (int v = 0; v < 5; v++) {
@@ -112,7 +113,8 @@ static void print_holder(FILE *f, const struct report *r, const struct holder *h
 	fputs("\t\t", f);
 	fmt_name(f, p->comm, FMT_NAME_MAX);
 	fprintf(f, " pid %" PRIu32 "%s: %.0f bytes in %.0f objects\n", p->pid,
-		p->start_ticks && process_exited(p->pid, p->start_ticks * NS_PER_TICK) ? " (exited)" : "",
+		p->start_ticks && process_exited(p->pid, p->start_ticks * NS_PER_TICK) ? " (exited)"
+										       : "",
 		h->bytes, h->count);
 }
 
@@ -267,9 +269,12 @@ void view_coverage(FILE *f, const struct capture *c, const struct view_options *
 			list[n++] = capture_cache(c, i);
 	if (n) {
 		qsort(list, n, sizeof(*list), by_growth);
-		fprintf(f, "Coverage (growth since the start; objects that come in bulk emit no event%s):\n",
-			o->some_tasks ? "; other tasks' are not tracked" :
-			o->some_caches ? "" : "; caches that grew most");
+		fprintf(f,
+			"Coverage (growth since the start; objects that come in bulk emit no "
+			"event%s):\n",
+			o->some_tasks	 ? "; other tasks' are not tracked"
+			: o->some_caches ? ""
+					 : "; caches that grew most");
 	}
 	for (size_t i = 0; i < n && i < COVERED; i++)
 		print_coverage(f, list[i], o);

@@ -220,7 +220,9 @@ static void make_locks(int n)
 {
 	fds[0] = checked(open("locks", O_CREAT | O_RDWR, 0600), "locks");
 	for (int i = 0; i < n; i++) {
-		struct flock l = { .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 2 * i, .l_len = 1 };
+		struct flock l = {
+			.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 2 * i, .l_len = 1
+		};
 
 		checked(fcntl(fds[0], F_SETLK, &l), "fcntl");
 	}
@@ -255,7 +257,8 @@ static void free_pages(int n)
 static void make_mounts(int n)
 {
 	for (int i = 0; i < n; i++)
-		fds[i] = checked(syscall(SYS_open_tree, AT_FDCWD, ".", OPEN_TREE_CLONE), "open_tree");
+		fds[i] = checked(syscall(SYS_open_tree, AT_FDCWD, ".", OPEN_TREE_CLONE),
+				 "open_tree");
 }
 
 /* n poll requests that stay pending: their objects come in bulk. */

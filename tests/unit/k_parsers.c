@@ -100,9 +100,11 @@ static void slabinfo_odd_names(void **state)
 	struct slab_table t;
 
 	(void)state;
-	assert_int_equal(slab_table_read(put("slabinfo",
-		"slabinfo - version: 2.1\n"
-		"a : tunables b : slabdata c 7 8 64 64 1 : tunables 0 0 0 : slabdata 1 2 0\n"), &t), 0);
+	assert_int_equal(slab_table_read(put("slabinfo", "slabinfo - version: 2.1\n"
+							 "a : tunables b : slabdata c 7 8 64 64 1 "
+							 ": tunables 0 0 0 : slabdata 1 2 0\n"),
+					 &t),
+			 0);
 	assert_string_equal(t.rows[0].name, "a : tunables b : slabdata c");
 	assert_int_equal(t.rows[0].active, 7);
 	assert_int_equal(t.rows[0].slabs, 2);
@@ -211,10 +213,15 @@ static void kallsyms_refuses(void **state)
 	struct ksyms *k;
 
 	(void)state;
-	assert_int_equal(ksyms_load(put("k", "0000000000000000 T a\n0000000000000000 t b\t[m]\n"), NULL, &k), -EPERM);
+	assert_int_equal(
+		ksyms_load(put("k", "0000000000000000 T a\n0000000000000000 t b\t[m]\n"), NULL, &k),
+		-EPERM);
 	assert_int_equal(ksyms_load(put("k", "no symbols here\n"), NULL, &k), -EINVAL);
 	assert_int_equal(ksyms_load(put("k", ""), NULL, &k), -EINVAL);
-	assert_int_equal(ksyms_load(put("k", "ffffffff81000000 T x\t[never ends\nzz\nffffffff81000010 T\n"), NULL, &k), 0);
+	assert_int_equal(
+		ksyms_load(put("k", "ffffffff81000000 T x\t[never ends\nzz\nffffffff81000010 T\n"),
+			   NULL, &k),
+		0);
 	ksyms_free(k);
 }
 
@@ -226,8 +233,10 @@ static void kallsyms_ends_of_modules(void **state)
 
 	(void)state;
 	assert_int_equal(ksyms_load(DATA "kallsyms-6.1",
-				    put("modules", "leaky 16384 0 - Live 0xffffffffc0588000 (OE)\nodd line\n"),
-				    &k), 0);
+				    put("modules",
+					"leaky 16384 0 - Live 0xffffffffc0588000 (OE)\nodd line\n"),
+				    &k),
+			 0);
 	assert_int_equal(ksyms_find(k, 0xffffffffc0588050, &s), 0);
 	assert_string_equal(s.name, "leak_pages");
 	assert_int_equal(ksyms_find(k, 0xffffffffc058d038, &s), -ENOENT);
@@ -239,7 +248,7 @@ static void kallsyms_ends_of_modules(void **state)
 struct found {
 	struct session *s;
 	uint64_t count, bytes;
-	char top[64];		/* function and module of the innermost frame of the last one */
+	char top[64]; /* function and module of the innermost frame of the last one */
 	uint64_t oldest_ns;
 	uint32_t depth;
 };
@@ -354,7 +363,8 @@ static void slub_traces_whole(void **state)
 
 static void imports_refuse(void **state)
 {
-	static const char *const bad[] = { "what is this\n", "unreferenced object zzz\n", "12\n", "<html>\n" };
+	static const char *const bad[] = { "what is this\n", "unreferenced object zzz\n", "12\n",
+					   "<html>\n" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
