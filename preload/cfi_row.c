@@ -359,7 +359,6 @@ static enum cfi_kind row_from_hdr(const uint8_t *hdr, uintptr_t pc, struct cfi_r
 	return e ? row_from_fde(hdr + e->fde, pc, row, signal) : CFI_NONE;
 }
 
-#if defined(__x86_64__)
 enum cfi_kind cfi_find_row(uintptr_t pc, struct cfi_row *row, bool *signal)
 {
 	struct dl_find_object found;
@@ -368,12 +367,3 @@ enum cfi_kind cfi_find_row(uintptr_t pc, struct cfi_row *row, bool *signal)
 		return CFI_NONE;
 	return row_from_hdr(found.dlfo_eh_frame, pc, row, signal);
 }
-#else
-enum cfi_kind cfi_find_row(uintptr_t pc, struct cfi_row *row, bool *signal)
-{
-	(void)pc;
-	(void)row;
-	(void)signal;
-	return CFI_NONE;
-}
-#endif

@@ -62,6 +62,7 @@ static bool seek(struct frame_walk *w, const struct frame_regs *r)
 enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct kept_frame *kept)
 {
 	bool interrupted;
+	int ret;
 
 	*kept = (struct kept_frame){ .ip = r->ip, .sp = r->sp, .bp = r->bp,
 				     .slot = KEPT_USES_BP | KEPT_BARRIER };
@@ -70,8 +71,9 @@ enum step_result frame_step(struct frame_walk *w, struct frame_regs *r, struct k
 	if (!seek(w, r))
 		return STEP_LOST;
 	interrupted = unw_is_signal_frame(&w->cursor.unw) > 0;
-	if (unw_step(&w->cursor.unw) <= 0)
-		return STEP_LOST;
+	ret = unw_step(&w->cursor.unw);
+	if (ret <= 0)
+		return ret ? STEP_LOST : STEP_END;
 	read_regs(&w->cursor.unw, r);
 	if (!r->ip)
 		return STEP_END;

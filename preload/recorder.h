@@ -57,11 +57,21 @@ extern union gate_page {
 
 extern struct recorder recorder __attribute__((visibility("hidden")));
 
-/* What a hook knows about its caller. */
+/*
+ * What a hook knows about its caller. On x86-64 the frame pointer leads to both the
+ * return address and the caller's stack pointer.
+ */
+#if defined(__x86_64__)
 #define HOOK_CALLER                                                                                \
 	((struct frame_regs){ .ip = (uintptr_t)__builtin_return_address(0),                        \
 			      .sp = (uintptr_t)__builtin_frame_address(0) + 16,                    \
 			      .bp = *(uintptr_t *)__builtin_frame_address(0) })
+#else
+#define HOOK_CALLER                                                                                \
+	((struct frame_regs){ .ip = (uintptr_t)__builtin_extract_return_addr(                      \
+				      __builtin_return_address(0)),                                \
+			      .sp = (uintptr_t)__builtin_dwarf_cfa() })
+#endif
 
 /* Everything that recorder_enter() cannot decide inline. */
 COLD struct thread_state *recorder_enter_slow(struct thread_state *t);
