@@ -77,22 +77,27 @@ static const char *attach(const char *settings)
 
 EXPORT const char *libleak_attach(const char *settings)
 {
+	int err = errno;
 	const char *text;
 
 	if (atomic_flag_test_and_set(&changing))
 		return "another memleak is attaching to it";
 	text = attach(settings);
 	atomic_flag_clear(&changing);
+	errno = err;
 	return text;
 }
 
 EXPORT const char *libleak_detach(const char *unused)
 {
+	int err = errno;
+
 	(void)unused;
 	if (atomic_flag_test_and_set(&changing))
 		return "another memleak is detaching from it";
 	lifecycle_detach();
 	got_restore();
 	atomic_flag_clear(&changing);
+	errno = err;
 	return "";
 }

@@ -2,7 +2,7 @@
 /*
  * attach_target.h - the part of attaching that runs inside the program: what the
  * injector calls in libleak.so. One call at a time; the program's other threads
- * run on.
+ * run on. errno stays as it is.
  */
 #ifndef PRELOAD_ATTACH_TARGET_H
 #define PRELOAD_ATTACH_TARGET_H

@@ -257,6 +257,7 @@ static int system_call(struct inject *in, const uint64_t args[CALL_ARGS], uint64
 		inject_because(why, -ENOTSUP, "the C library of process %d has no syscall()", in->pid);
 }
 
+/* The loader changes it; functions called otherwise are to leave it alone. */
 static int save_errno(struct inject *in, struct inject_why *why)
 {
 	uint64_t none[CALL_ARGS] = { 0 }, fn = libc_function(in, "__errno_location");
@@ -358,8 +359,6 @@ int inject_open(struct inject **out, pid_t pid, int timeout_ms, struct inject_wh
 	err = prepare(in, why);
 	if (!err)
 		err = hold_any(in, timeout_ms, why);
-	if (!err)
-		err = save_errno(in, why);
 	if (!err)
 		err = map_stack(in, why);
 	if (err) {
@@ -531,8 +530,11 @@ static int load_copy(struct inject *in, const char *path, uint64_t *handle,
 
 int inject_load(struct inject *in, const char *path, uint64_t *handle, struct inject_why *why)
 {
-	int err = -ENOENT;
+	int err = save_errno(in, why);
 
+	if (err)
+		return err;
+	err = -ENOENT;
 	if (sees_same_file(in, path))
 		err = load_path(in, path, path, handle, why);
 	if (err && in->holding)

@@ -40,7 +40,8 @@ int inject_symbol(struct inject *in, uint64_t handle, const char *name, uint64_t
 		  struct inject_why *why);
 
 /*
- * Calls function(text) in the process; *result is its 64-bit return value. A
+ * Calls function(text) in the process; *result is its 64-bit return value. The
+ * function leaves errno as it was, and needs no more stack than some 400 KiB. A
  * copy of `text` (may be NULL; at most 8 KiB) exists during the call. 0 or -errno; after an
  * error only inject_close() is allowed.
  */
