@@ -400,6 +400,10 @@ int capture_start(const struct capture_settings *settings, struct capture **out,
 	if (!err)
 		err = userspace_open("/proc", &c->userspace);
 	if (!err) {
+		c->timeline = timeline_new();
+		err = c->timeline ? 0 : -ENOMEM;
+	}
+	if (!err) {
 		c->settings = settings;
 		slab_table_read("/proc/slabinfo", &c->slabs_start);
 		c->start_ns = now_ns();
@@ -434,6 +438,7 @@ void capture_free(struct capture *c)
 	cache_names_free(c->names);
 	symbols_close(c->symbols);
 	userspace_close(c->userspace);
+	timeline_free(c->timeline);
 	free(c);
 }
 
@@ -452,6 +457,11 @@ const struct symbols *capture_symbols(const struct capture *c)
 const struct userspace *capture_userspace(const struct capture *c)
 {
 	return c->userspace;
+}
+
+struct timeline *capture_timeline(const struct capture *c)
+{
+	return c->timeline;
 }
 
 size_t capture_cache_count(const struct capture *c)

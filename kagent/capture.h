@@ -7,6 +7,7 @@
 #ifndef KAGENT_CAPTURE_H
 #define KAGENT_CAPTURE_H
 
+#include "common/timeline.h"
 #include "kagent/cachenames.h"
 #include "kagent/slabinfo.h"
 #include "kagent/symbols.h"
@@ -60,6 +61,9 @@ void capture_free(struct capture *c);	/* NULL is allowed */
 struct tracer *capture_tracer(struct capture *c);
 const struct symbols *capture_symbols(const struct capture *c);
 const struct userspace *capture_userspace(const struct capture *c);
+
+/* What sessions of earlier snapshots held; of the capture's lifetime. */
+struct timeline *capture_timeline(const struct capture *c);
 
 /*
  * Looks at what is new: decides about caches, resolves stacks while the modules

@@ -26,6 +26,7 @@ struct capture {
 	struct cache_names *names;
 	struct symbols *symbols;
 	struct userspace *userspace;
+	struct timeline *timeline;
 	struct slab_table slabs_start;	/* less what CPUs held free */
 	struct idle_list *idle;		/* NULL: can't be told on this kernel */
 	struct array caches;	/* struct capture_cache */

@@ -256,7 +256,8 @@ int cmd_top(int argc, char **argv)
 		return 0;
 	}
 	stop_on_signals();
-	settings.config.tgid = top.pid;
+	settings.pids = &(uint32_t) { (uint32_t)top.pid };
+	settings.pid_count = top.pid != 0;
 	if (tracer_start(&settings, &t.tracer, why, sizeof(why)))
 		return fail("%s", why);
 	status = run(&t, &top);

@@ -6,8 +6,8 @@
 #include "kagent/procinfo.h"
 #include "kagent/session_out.h"
 #include "kagent/stop.h"
-#include "report/json.h"
 #include "report/live_server.h"
+#include "report/outputs.h"
 #include "report/text.h"
 
 #include <errno.h>
@@ -55,12 +55,12 @@ static int fill_settings(const struct track *t, struct capture_settings *s)
 	s->tracer = (struct tracer_settings) {
 		.pages = t->pages, .percpu = t->percpu, .max_objects = affordable(t->max_objects),
 		.max_sites = MAX_SITES, .max_ustacks = MAX_SITES, .cgroup_fd = -1, .ring_bytes = 1u << 22,
+		.pids = t->pids, .pid_count = t->pid_count, .children = t->children,
 	};
 	cfg->track = cfg->stacks = 1;
 	cfg->user_stacks = t->user_stacks;
 	cfg->trace = t->trace;
 	cfg->depth = t->depth;
-	cfg->tgid = t->pid;
 	cfg->sample = t->sample > 1 ? (1ull << 32) / t->sample : 0;
 	cfg->min_size = t->min_size;
 	cfg->max_size = t->max_size;
@@ -83,9 +83,9 @@ static struct view_options view_options(const struct track *t)
 {
 	return (struct view_options) {
 		.by = t->by, .top = t->top, .show_allocs = t->show_allocs,
-		.colour = isatty(1) && !getenv("NO_COLOR"), .older_ns = t->older_ms * 1000000ull,
+		.colour = isatty(1) && !getenv("NO_COLOR"), .wide = t->wide, .older_ns = t->older_ms * 1000000ull,
 		.sample = t->sample > 1 ? t->sample : 0, .some_caches = t->pattern_count != 0,
-		.some_tasks = t->pid || t->comm || t->cgroup,
+		.some_tasks = t->pid_count || t->comm || t->cgroup,
 	};
 }
 
@@ -134,19 +134,15 @@ static int print_report(struct run *run, bool last)
 
 	if (err)
 		return err;
-	if (run->t->json) {
-		if (last)
-			json_print(stdout, r);
-	} else {
-		if (o.by == VIEW_STACK)
-			view_stacks(stdout, run->c, r, &o);
-		else
-			err = view_groups(stdout, run->c, &o);
-		if (last)
-			text_print_totals(stdout, r, &(struct text_options) { .colour = o.colour });
-		text_print_losses(stdout, r);
-		view_coverage(stdout, run->c, &o);
-	}
+	if (o.by == VIEW_STACK)
+		view_stacks(stdout, run->c, r, &o);
+	else
+		err = view_groups(stdout, run->c, &o);
+	if (last)
+		text_print_totals(stdout, r, &(struct text_options) { .colour = o.colour,
+								      .wide = o.wide });
+	text_print_losses(stdout, r);
+	view_coverage(stdout, run->c, &o);
 	fflush(stdout);
 	report_free(r);
 	return err;
@@ -165,6 +161,19 @@ static int publish(struct run *run)
 	return 0;
 }
 
+static int write_outputs(struct run *run)
+{
+	const struct text_options text = { .wide = run->t->wide };
+	struct report *r;
+	int err = run->t->outputs.count ? build_report(run, 0, &r) : 0;
+
+	if (err || !run->t->outputs.count)
+		return err;
+	err = outputs_write(&run->t->outputs, r, &text, "kagent");
+	report_free(r);
+	return err;
+}
+
 static int report_now(struct run *run, bool last)
 {
 	int err = capture_snapshot(run->c);
@@ -173,8 +182,10 @@ static int report_now(struct run *run, bool last)
 		err = write_session(run);
 	if (!err)
 		err = publish(run);
-	if (!err)
+	if (!err && !run->t->quiet)
 		err = print_report(run, last);
+	if (!err && last)
+		err = write_outputs(run);
 	if (!run->t->output)
 		unlink(run->scratch);
 	if (err == -EPERM)
@@ -227,7 +238,7 @@ static void wait_until(struct run *run, uint64_t ns)
 {
 	uint64_t now;
 
-	if (!run->t->trace || run->t->json) {
+	if (!run->t->trace) {
 		stop_sleep_until(ns);
 		return;
 	}
@@ -305,7 +316,7 @@ static int begin(struct run *run)
 	err = capture_look(run->c);
 	if (err)
 		return fail("can't read the BPF maps: %s", strerror(-err));
-	if (!run->t->json)
+	if (!outputs_claim_stdout(&run->t->outputs))
 		print_matched(run);
 	return 0;
 }

@@ -90,6 +90,7 @@ struct page___flags_word {
 
 struct signal_struct;
 struct task_struct {
+	int pid, tgid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;	/* 5.5; real_start_time before */
 	void *mm;

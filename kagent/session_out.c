@@ -25,6 +25,11 @@ struct task {
 	uint32_t index;
 };
 
+/* What a stack has outstanding. */
+struct live {
+	uint64_t count, bytes;
+};
+
 struct out {
 	struct capture *c;
 	struct session_writer *w;
@@ -33,6 +38,8 @@ struct out {
 	struct task *tasks;
 	size_t task_count, task_room;
 	struct hash_index task_index;
+	struct live *live;		/* by stack index */
+	size_t live_count;
 	uint64_t ns0;
 };
 
@@ -219,6 +226,47 @@ static void add_objects(struct out *o)
 		add_object(o, capture_phantom(o->c, i));
 }
 
+/* ---- timeline ---- */
+
+/*
+ * The stacks of sites come first in each session, in an order that never changes, so
+ * that the points of earlier snapshots fit this one's stacks.
+ */
+static int count_live(struct out *o)
+{
+	o->live_count = session_writer_count(o->w, SECT_STACKS);
+	o->live = calloc(o->live_count + 1, sizeof(*o->live));
+	if (!o->live)
+		return -ENOMEM;
+	for (size_t i = 0; i < capture_object_count(o->c); i++) {
+		const struct capture_object *k = capture_object(o->c, i);
+		const struct capture_site *site = capture_find_site(o->c, k->o.site);
+		uint32_t stack = site ? stack_of(o, &site->s) : 1;
+
+		if (stack < o->live_count) {
+			o->live[stack].count += o->facts->sample ? o->facts->sample : 1;
+			o->live[stack].bytes += (uint64_t)k->o.size *
+						(o->facts->sample ? o->facts->sample : 1);
+		}
+	}
+	return 0;
+}
+
+static int add_timeline(struct out *o)
+{
+	struct timeline *t = capture_timeline(o->c);
+	int err = count_live(o), begun;
+
+	if (err)
+		return err;
+	begun = timeline_begin(t, capture_snapshot_ns(o->c) - o->ns0);
+	for (size_t i = 1; i < o->live_count && begun == 1 && !err; i++)
+		if (o->live[i].count)
+			err = timeline_add(t, i, o->live[i].count, o->live[i].bytes);
+	timeline_write(t, o->w);
+	return begun < 0 ? begun : err;
+}
+
 /* ---- header ---- */
 
 static void add_losses(struct out *o)
@@ -313,6 +361,9 @@ int session_out_write(struct capture *c, const struct session_facts *facts, cons
 	err = add_caches(&o);
 	if (!err) {
 		add_sites(&o);
+		err = add_timeline(&o);
+	}
+	if (!err) {
 		add_objects(&o);
 		add_losses(&o);
 		err = session_writer_finish(o.w, SESSION_END_STOPPED);
@@ -321,6 +372,7 @@ int session_out_write(struct capture *c, const struct session_facts *facts, cons
 	}
 	free(o.cache);
 	free(o.tasks);
+	free(o.live);
 	hash_index_free(&o.task_index);
 	return err;
 }

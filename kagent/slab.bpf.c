@@ -35,7 +35,11 @@ static __always_inline int bad_pointer(__u64 ptr)
 
 static __always_inline int foreign_task(void)
 {
-	if (cfg.tgid && cfg.tgid != (__u32)(bpf_get_current_pid_tgid() >> 32))
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (cfg.tgid && cfg.tgid != tgid)
+		return 1;
+	if (cfg.by_family && !bpf_map_lookup_elem(&family, &tgid))
 		return 1;
 	if (cfg.by_comm) {
 		__u64 comm[2] = {};
@@ -420,6 +424,35 @@ SEC("raw_tp/percpu_free_percpu")
 int on_percpu_free(struct bpf_raw_tracepoint_args *ctx)
 {
 	return on_free(ctx->args[2], KA_CACHE_PERCPU, 0);
+}
+
+/* ---- processes come and go -------------------------------------------------- */
+
+/* (parent, child); with CLONE_PARENT the parent isn't the one that forks. */
+SEC("raw_tp/sched_process_fork")
+int on_fork(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *child = (void *)ctx->args[1];
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32, new = BPF_CORE_READ(child, tgid);
+	__u8 in = 1;
+
+	if (new == tgid || !bpf_map_lookup_elem(&family, &tgid))
+		return 0;
+	if (bpf_map_update_elem(&family, &new, &in, BPF_ANY))
+		lose(KA_LOSS_OBJECTS, 1);
+	return 0;
+}
+
+/* The leader's task goes last: its number may be another process's from now on. */
+SEC("raw_tp/sched_process_free")
+int on_reaped(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)ctx->args[0];
+	__u32 tgid = BPF_CORE_READ(task, tgid);
+
+	if (tgid == (__u32)BPF_CORE_READ(task, pid))
+		bpf_map_delete_elem(&family, &tgid);
+	return 0;
 }
 
 /* ---- bulk paths: they emit no event, where fentry is to be had it sees them - */

@@ -159,6 +159,7 @@ struct ka_config {
 	__u8 free_has_cache;	/* kmem_cache_free carries the cache (6.1) */
 	__u8 by_cgroup;		/* only tasks below the cgroup in the cgroups map */
 	__u8 by_comm;
+	__u8 by_family;		/* only processes in the family map */
 	__u8 filtered;		/* only some caches are wanted */
 	__u8 some_tasks;	/* one of the task filters, or of sizes, is set */
 	__u32 depth;

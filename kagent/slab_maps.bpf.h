@@ -78,6 +78,14 @@ struct {
 	__type(value, __u32);
 } cgroups SEC(".maps");
 
+/* Processes that are followed: those that were asked for, and their children. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);		/* tgid */
+	__type(value, __u8);
+} family SEC(".maps");
+
 /* Room to build a stack: a program may be interrupted by another one, not by itself. */
 struct scratch {
 	__u64 raw[KA_MAX_DEPTH + 1 + KA_TRIM];

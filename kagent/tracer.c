@@ -13,6 +13,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define MAX_FAMILY 16384	/* processes at a time */
+
 /* ---- what libbpf says, kept for the message -------------------------------------- */
 
 static char last_words[256];
@@ -67,7 +69,14 @@ static void choose_programs(struct tracer *t, const struct tracer_settings *s, b
 	want(skel->progs.on_bulk_free, fentry && f->bulk_free && frees);
 	want(skel->progs.on_bulk_alloc, fentry && f->bulk_alloc);
 	want(skel->progs.on_bulk_alloc_noprof, fentry && f->bulk_alloc_noprof);
+	want(skel->progs.on_fork, s->children);
+	want(skel->progs.on_reaped, s->children);
 	want(skel->progs.forget_objects, f->slab_layout);
+}
+
+static bool has_family(const struct tracer_settings *s)
+{
+	return s->pid_count > 1 || (s->pid_count && s->children);
 }
 
 static void choose_sizes(struct tracer *t, const struct tracer_settings *s)
@@ -77,6 +86,7 @@ static void choose_sizes(struct tracer *t, const struct tracer_settings *s)
 	bpf_map__set_max_entries(skel->maps.live, s->config.track ? s->max_objects : 1);
 	bpf_map__set_max_entries(skel->maps.sites,
 				 s->config.track || s->config.procs ? s->max_sites : 1);
+	bpf_map__set_max_entries(skel->maps.family, has_family(s) ? MAX_FAMILY : 1);
 	bpf_map__set_max_entries(skel->maps.ustacks, s->config.user_stacks ? s->max_ustacks : 1);
 	bpf_map__set_max_entries(skel->maps.procs, s->config.procs ? 65536 : 1);
 	bpf_map__set_max_entries(skel->maps.ring, s->config.trace ? s->ring_bytes
@@ -93,7 +103,10 @@ static int load(struct tracer *t, const struct tracer_settings *s, bool fentry)
 		return -errno;
 	cfg = (struct ka_config *)&t->skel->rodata->cfg;
 	*cfg = s->config;
-	cfg->some_tasks = cfg->tgid || cfg->by_comm || cfg->by_cgroup || cfg->min_size || cfg->max_size;
+	if (s->pid_count && !has_family(s))
+		cfg->tgid = s->pids[0];
+	cfg->by_family = has_family(s);
+	cfg->some_tasks = cfg->tgid || cfg->by_family || cfg->by_comm || cfg->by_cgroup || cfg->min_size || cfg->max_size;
 	cfg->use_kfunc = t->features.kfunc;
 	cfg->alloc_has_cache = t->features.alloc_has_cache;
 	cfg->free_has_cache = t->features.free_has_cache;
@@ -125,7 +138,7 @@ static int attach_one(struct bpf_program *prog, struct bpf_link **link)
 	return *link ? 0 : -errno;
 }
 
-/* Frees before allocations: what is recorded must be seen freed. */
+/* Frees before allocations: what is recorded must be seen freed; ends before births, too. */
 static int attach(struct tracer *t)
 {
 	struct slab *s = t->skel;
@@ -134,6 +147,8 @@ static int attach(struct tracer *t)
 		struct bpf_link **link;
 		bool must;
 	} list[] = {
+		{ s->progs.on_reaped, &s->links.on_reaped, true },
+		{ s->progs.on_fork, &s->links.on_fork, true },
 		{ s->progs.on_bulk_free, &s->links.on_bulk_free, false },
 		{ s->progs.on_kfree, &s->links.on_kfree, true },
 		{ s->progs.on_cache_free, &s->links.on_cache_free, true },
@@ -174,6 +189,17 @@ static int open_ring(struct tracer *t)
 {
 	t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.ring), on_ring_event, t, NULL);
 	return t->ring ? 0 : -errno;
+}
+
+static int found_family(struct tracer *t, const struct tracer_settings *s)
+{
+	uint8_t in = 1;
+	int err = 0;
+
+	for (size_t i = 0; i < s->pid_count && has_family(s) && !err; i++)
+		err = bpf_map__update_elem(t->skel->maps.family, &s->pids[i], sizeof(s->pids[i]),
+					   &in, sizeof(in), 0);
+	return err;
 }
 
 static int limit_cgroup(struct tracer *t, int fd)
@@ -220,6 +246,8 @@ static int start(struct tracer *t, const struct tracer_settings *s, char *why, s
 		return err;
 	}
 	err = decide_by_name(t, s);
+	if (!err)
+		err = found_family(t, s);
 	if (!err && s->config.by_cgroup)
 		err = limit_cgroup(t, s->cgroup_fd);
 	if (!err && s->config.trace)

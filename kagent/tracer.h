@@ -20,6 +20,9 @@ struct tracer_settings {
 	bool pages, percpu;
 	uint32_t max_objects, max_sites, max_ustacks;
 	int cgroup_fd;			/* -1: all */
+	const uint32_t *pids;		/* only these processes; none: all */
+	size_t pid_count;
+	bool children;			/* and those that they fork from now on */
 	uint32_t ring_bytes;		/* of the trace ring, a power of two pages */
 	const struct tracer_decision *decisions;
 	size_t decision_count;		/* at most KA_MAX_CACHES are taken */

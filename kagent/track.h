@@ -6,18 +6,25 @@
 #include "kagent/capture.h"
 #include "kagent/cmd.h"
 #include "kagent/view.h"
+#include "report/outputs.h"
 
 #define TRACK_PATTERNS 64
+#define TRACK_PIDS 64
 
 struct track {
 	struct interval_words words;
 	uint64_t duration_ns;		/* 0: no limit */
 	const char *patterns[TRACK_PATTERNS];
 	size_t pattern_count;
-	uint64_t older_ms, top, min_size, max_size, sample, max_objects, depth, pid;
+	uint32_t pids[TRACK_PIDS];
+	size_t pid_count;
+	uint64_t older_ms, top, min_size, max_size, sample, max_objects, depth;
 	const char *comm, *cgroup, *output, *serve, *serve_token;
+	struct outputs outputs;		/* files for the last report */
 	enum view_by by;
-	bool show_allocs, trace, user_stacks, pages, percpu, json, help;
+	bool show_allocs, trace, user_stacks, pages, percpu, children, wide;
+	bool quiet;			/* no reports as text */
+	bool help;
 };
 
 /* Defaults and command line; 0 or -EINVAL after a message on stderr. */

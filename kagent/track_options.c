@@ -9,20 +9,22 @@
 #include <string.h>
 
 enum { OPT_SAMPLE = 256, OPT_COMM, OPT_CGROUP, OPT_BY, OPT_DURATION, OPT_MAX_OBJECTS, OPT_USER_STACKS,
-       OPT_PAGES, OPT_PERCPU, OPT_OUTPUT, OPT_JSON, OPT_DEPTH, OPT_CACHE, OPT_SERVE, OPT_SERVE_TOKEN };
+       OPT_PAGES, OPT_PERCPU, OPT_OUTPUT, OPT_DEPTH, OPT_CACHE, OPT_SERVE, OPT_SERVE_TOKEN,
+       OPT_CHILDREN, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF, OPT_WIDE };
 
 static const struct option_def defs[] = {
 	{ OPT_CACHE, "cache", "NAME", "only objects of this slab cache; * and ? match many, kmalloc-4096 "
 	  "means its whole size class; may be given again", 0 },
 	{ 'o', "older", "MS", "only objects at least this old, in milliseconds (500)", 0 },
-	{ 'T', "top", "N", "print the N largest (10)", 0 },
+	{ 'T', "top", "N", "print the N largest (10, 0: all)", 0 },
 	{ 'a', "show-allocs", NULL, "print each object: address, size, age, pid and command", 0 },
 	{ 't', "trace", NULL, "print each allocation and free as it happens", 0 },
 	{ 's', "sample-rate", "N", "record every Nth object, chosen by its address", 0 },
 	{ OPT_SAMPLE, "sample", "1/N", "the same", 0 },
 	{ 'z', "min-size", "BYTES", "only objects of at least this size", 0 },
 	{ 'Z', "max-size", "BYTES", "only objects of at most this size", 0 },
-	{ 'p', "pid", "PID", "only what this process allocates", 0 },
+	{ 'p', "pid", "PID", "only what this process allocates; may be given again", 0 },
+	{ OPT_CHILDREN, "children", NULL, "with -p: and the processes that it forks from now on", 0 },
 	{ OPT_COMM, "comm", "NAME", "only what tasks of this name allocate", 0 },
 	{ OPT_CGROUP, "cgroup", "PATH", "only what tasks in this cgroup (version 2) and below allocate", 0 },
 	{ OPT_BY, "by", "WHAT", "add up by stack, process, cache or cgroup (stack)", 0 },
@@ -33,11 +35,20 @@ static const struct option_def defs[] = {
 	{ OPT_PAGES, "pages", NULL, "follow the page allocator too", 0 },
 	{ OPT_PERCPU, "percpu", NULL, "follow the per-CPU allocator too", 0 },
 	{ OPT_OUTPUT, "output", "FILE", "keep the session in FILE, for leakreport", 0 },
-	{ OPT_JSON, "json", NULL, "print the last report as JSON and nothing else", 0 },
+	{ 'q', "quiet", NULL, "print no reports, only that it has begun", 0 },
+	{ OPT_HTML, "html", "FILE", "write the last report as a page to FILE", 0 },
+	{ OPT_JSON, "json", "FILE", "write the last report as JSON to FILE; without FILE to "
+	  "standard output, in place of text", OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
+	{ OPT_FOLDED, "folded", "FILE", "write it as folded stacks, for flame graphs", 0 },
+	{ OPT_PPROF, "pprof", "FILE", "write it as a profile, for go tool pprof", 0 },
 	{ OPT_SERVE, "serve", "HOST:PORT", "serve the report on http://HOST:PORT/ meanwhile, with "
 	  "/report.json, /metrics and /debug/pprof/heap", 0 },
 	{ OPT_SERVE_TOKEN, "serve-token", "TOKEN", "answer only requests with TOKEN (@FILE: its first "
 	  "line); needed unless HOST is this machine's own", 0 },
+	{ OPT_WIDE, "wide", NULL, "print whole names and paths", 0 },
+	{ 'i', "interval", "SECONDS", "the same as the first word", 0 },
+	{ 'C', "combined-only", NULL, "taken for memleak's sake: sums are all that is printed without -a", 0 },
+	{ 'O', "obj", "OBJECT", "taken for memleak's sake: there is one kernel", 0 },
 	{ 'h', "help", NULL, "this text", 0 },
 };
 
@@ -92,6 +103,16 @@ static int set_sample(struct track *t, const char *arg)
 	return take_number("--sample 1/N", arg + 2, 1, 1000000, &t->sample);
 }
 
+static int set_interval(struct track *t, const char *arg)
+{
+	struct interval_words only = { .given = 0 };
+
+	if (take_interval_word(&only, arg))
+		return -EINVAL;
+	t->words.interval_ns = only.interval_ns;
+	return 0;
+}
+
 static int set_size(const char *option, const char *arg, uint64_t *size)
 {
 	if (!option_size(arg, size))
@@ -118,6 +139,20 @@ static int add_pattern(struct track *t, const char *arg)
 	return 0;
 }
 
+static int add_pid(struct track *t, const char *arg)
+{
+	uint64_t pid;
+
+	if (t->pid_count == TRACK_PIDS) {
+		fail("at most %d --pid options", TRACK_PIDS);
+		return -EINVAL;
+	}
+	if (take_number("--pid", arg, 1, INT32_MAX, &pid))
+		return -EINVAL;
+	t->pids[t->pid_count++] = (uint32_t)pid;
+	return 0;
+}
+
 static int set_flag(struct track *t, int id)
 {
 	switch (id) {
@@ -126,6 +161,12 @@ static int set_flag(struct track *t, int id)
 		break;
 	case 't':
 		t->trace = true;
+		break;
+	case 'q':
+		t->quiet = true;
+		break;
+	case OPT_CHILDREN:
+		t->children = true;
 		break;
 	case OPT_USER_STACKS:
 		t->user_stacks = true;
@@ -136,13 +177,28 @@ static int set_flag(struct track *t, int id)
 	case OPT_PERCPU:
 		t->percpu = true;
 		break;
-	case OPT_JSON:
-		t->json = true;
+	case OPT_WIDE:
+		t->wide = true;
+		break;
+	case 'C':
 		break;
 	default:
 		t->help = true;
 	}
 	return 0;
+}
+
+static int add_output(struct track *t, int id, const char *path)
+{
+	static const enum output_format formats[] = {
+		[OPT_HTML - OPT_HTML] = OUTPUT_HTML, [OPT_JSON - OPT_HTML] = OUTPUT_JSON,
+		[OPT_FOLDED - OPT_HTML] = OUTPUT_FOLDED, [OPT_PPROF - OPT_HTML] = OUTPUT_PPROF,
+	};
+
+	if (!outputs_add(&t->outputs, formats[id - OPT_HTML], path ? path : "-"))
+		return 0;
+	fail("two reports for one file");
+	return -EINVAL;
 }
 
 static int set_text(struct track *t, int id, const char *arg)
@@ -165,6 +221,8 @@ static int set_text(struct track *t, int id, const char *arg)
 		return 0;
 	case OPT_BY:
 		return set_by(t, arg);
+	case 'O':
+		return 0;
 	default:
 		return add_pattern(t, arg);
 	}
@@ -177,14 +235,21 @@ static int set(void *ctx, int id, const char *arg)
 	if (id == OPTION_WORD)
 		return take_interval_word(&t->words, arg);
 	switch (id) {
+	case 'i':
+		return set_interval(t, arg);
+	case OPT_HTML:
+	case OPT_JSON:
+	case OPT_FOLDED:
+	case OPT_PPROF:
+		return add_output(t, id, arg);
 	case 'o':
 		return take_number("--older", arg, 0, UINT32_MAX * 1000ull, &t->older_ms);
 	case 'T':
-		return take_number("--top", arg, 1, UINT32_MAX, &t->top);
+		return take_number("--top", arg, 0, UINT32_MAX, &t->top);
 	case 's':
 		return take_number("--sample-rate", arg, 1, 1000000, &t->sample);
 	case 'p':
-		return take_number("--pid", arg, 1, INT32_MAX, &t->pid);
+		return add_pid(t, arg);
 	case 'z':
 		return set_size("--min-size", arg, &t->min_size);
 	case 'Z':
@@ -212,6 +277,15 @@ int track_parse(struct track *t, int argc, char **argv)
 	for (; rest < argc; rest++)
 		if (take_interval_word(&t->words, argv[rest]))
 			return -EINVAL;
+	if (t->children && !t->pid_count) {
+		fail("--children is for --pid PID");
+		return -EINVAL;
+	}
+	if (t->trace && outputs_claim_stdout(&t->outputs)) {
+		fail("-t prints to standard output: give the report a file");
+		return -EINVAL;
+	}
+	t->quiet |= outputs_claim_stdout(&t->outputs);
 	if (t->serve_token && !t->serve) {
 		fail("--serve-token is for --serve HOST:PORT");
 		return -EINVAL;

@@ -178,7 +178,7 @@ static void print_amount(FILE *f, const struct figure *l)
 static void print_stanza(FILE *f, const struct capture *c, const struct report *r,
 			 const struct report_site *s, const struct view_options *o)
 {
-	const struct text_options text = { .colour = o->colour };
+	const struct text_options text = { .colour = o->colour, .wide = o->wide };
 
 	if (o->show_allocs)
 		print_objects(f, c, s);

@@ -14,7 +14,7 @@ struct view_options {
 	enum view_by by;
 	size_t top;
 	bool show_allocs;
-	bool colour;
+	bool colour, wide;
 	uint64_t older_ns;
 	uint32_t sample;	/* 1 in N, 0: all */
 	bool some_caches, some_tasks;	/* only these were asked for */

@@ -133,6 +133,14 @@ static int write_one(const struct output *o, const struct report *r,
 	return err;
 }
 
+bool outputs_claim_stdout(const struct outputs *o)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (!strcmp(o->list[i].path, "-"))
+			return true;
+	return false;
+}
+
 int outputs_write(const struct outputs *o, const struct report *r, const struct text_options *text,
 		  const char *program)
 {

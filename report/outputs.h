@@ -38,6 +38,9 @@ int outputs_add(struct outputs *o, enum output_format format, const char *path);
  */
 bool outputs_is_session(const char *path);
 
+/* Does an output take standard output, so that nothing else is to be printed there? */
+bool outputs_claim_stdout(const struct outputs *o);
+
 /*
  * Writes the report to each output. Tries all; the first error is returned and
  * every failure is said on stderr, after `program`. 0 or -errno.
