@@ -110,7 +110,7 @@ class Model {
 		return frames;
 	}
 
-	// What to call a site: { frame, callers: frames }.
+	// What to call a site: { name, frame, callers: frames, entry: where user space entered the kernel }.
 	title(site) {
 		if (site.titleCache) return site.titleCache;
 		const frames = this.stack(site);
@@ -121,6 +121,7 @@ class Model {
 				site.flags & STACK_OVERFLOW ? '(stacks beyond max-stacks)' : '(no stack)',
 			frame: frames[first],
 			callers: frames.slice(first + 1, first + 4),
+			entry: site.kernel ? frames.find((f, i) => !f.kernel && i > first + 3) : undefined,
 		};
 		return site.titleCache;
 	}

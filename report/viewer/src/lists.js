@@ -87,10 +87,12 @@ function cacheRow(c) {
 
 function cacheTable(model) {
 	if (!model.caches.length) return null;
-	const list = [...model.caches].sort((a, b) => (b.tracked[1] - a.tracked[1]) || (a.name < b.name ? -1 : 1));
+	const busy = (c) => c.tracked[1] > 0 || c.allocs > 0 || c.active[1] > c.active[0];
+	const list = model.caches.filter(busy).sort((a, b) => (b.tracked[1] - a.tracked[1]) || (a.name < b.name ? -1 : 1));
 	return [el('h2', null, 'Slab caches'),
 		table(['Cache', 'Object', 'Active objects', 'Tracked', 'Growth covered', 'Allocs / frees'],
-			list.slice(0, SHOWN).map(cacheRow), 'Slab caches'), more(list.length)];
+			list.slice(0, SHOWN).map(cacheRow), 'Slab caches'), more(list.length),
+		el('p', { class: 'note' }, `${text.count(model.caches.length - list.length)} further caches saw nothing.`)];
 }
 
 function filterText(f) {

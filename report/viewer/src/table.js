@@ -115,7 +115,8 @@ export class SiteTable {
 		const module = title.frame?.moduleName;
 		return el('div', { class: 'callers' },
 			module && name(module, 60, 'module'),
-			title.callers.map((frame) => ['\u2009\u2190\u2009', name(frame.name, 60)]));
+			title.callers.map((frame) => ['\u2009\u2190\u2009', name(frame.name, 60)]),
+			title.entry && [' \u22ef ', name(title.entry.name, 60)]);
 	}
 
 	// ---- keyboard ----
