@@ -131,6 +131,11 @@ static bool set_top(struct config *cfg, const char *v)
 	return parse_in_range(v, 1, 1000000, &cfg->top);
 }
 
+static bool set_max_overhead(struct config *cfg, const char *v)
+{
+	return parse_in_range(v, 1, 1000, &cfg->max_overhead);
+}
+
 static bool set_mmap(struct config *cfg, const char *v)
 {
 	return parse_bool(v, &cfg->mmap);
@@ -187,6 +192,7 @@ static const struct setting {
 	{ "trace", "0 or 1", set_trace },
 	{ "max-stacks", "16 to 16777215", set_max_stacks },
 	{ "max-file", "a size of at least 1m", set_file_max },
+	{ "max-overhead", "1 to 1000 (percent)", set_max_overhead },
 	{ "top", "1 to 1000000", set_top },
 };
 

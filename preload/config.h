@@ -26,6 +26,7 @@ struct config {
 	uint64_t max_bytes;		/* of the session file */
 	uint32_t depth;
 	uint32_t max_stacks;
+	uint32_t max_overhead;		/* percent of the program's CPU time, 0: no limit */
 	uint32_t top;			/* sites in the exit report, 0: its default */
 };
 

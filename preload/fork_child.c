@@ -104,6 +104,11 @@ static int fill_child(const struct shm *parent, uint64_t forked_at)
 		return ret;
 	reset_stacks();
 	session_identify(&recorder.cfg);
+	/* as it was: the records that are copied refer to the parent's means */
+	recorder.hdr->sampling = parent->hdr->sampling;
+	recorder.hdr->mean_count = parent->hdr->mean_count;
+	memcpy(recorder.hdr->sample_mean, parent->hdr->sample_mean,
+	       sizeof(recorder.hdr->sample_mean));
 	ret = copy_records(parent, forked_at);
 	if (!ret && recorder.cfg.trace)
 		ret = trace_ring_init();

@@ -22,6 +22,7 @@
 #include "real.h"
 #include "recipes.h"
 #include "recorder.h"
+#include "sampling.h"
 #include "session_open.h"
 #include "stack_table.h"
 #include "sys.h"
@@ -126,10 +127,8 @@ static int start_session(void)
 	recorder.tick0 = recorder.hdr->clock.tick0;
 	overhead_reset();
 	recorder.depth = recorder.cfg.depth;
-	recorder.choosy = recorder.cfg.sampling != SAMPLE_ALL || recorder.cfg.min_size ||
-			  recorder.cfg.max_size != UINT64_MAX;
-	recorder.mean_flags = recorder.cfg.sampling == SAMPLE_ALL ? 0 : 1ull << REC_MEAN_SHIFT;
 	session_identify(&recorder.cfg);
+	sampling_begin();
 	if (real.bypassed)
 		recorder.hdr->features |= SESSION_F_FOREIGN_MALLOC;
 	ret = stack_table_init();

@@ -95,7 +95,7 @@ static void count_gone(struct thread_state *t, const struct session_record *r, u
 	if (r->time_flags & REC_INHERITED)
 		return;
 	record_count_free(t, (uint32_t)(r->size_stack & REC_STACK_MASK), bytes,
-			  r->time_flags >> REC_TIME_SHIFT, false);
+			  r->time_flags >> REC_TIME_SHIFT, 0);
 }
 
 static void end_region(struct thread_state *t, size_t i)
@@ -124,8 +124,8 @@ static void shrink(struct thread_state *t, size_t i, uintptr_t start, uintptr_t 
 	g->end = end;
 	if (!(old.time_flags & REC_INHERITED)) {
 		/* one block became two, of which one is gone: counts stay in balance */
-		record_count_alloc(t, stack, 0, false);
-		record_count_free(t, stack, gone, old.time_flags >> REC_TIME_SHIFT, false);
+		record_count_alloc(t, stack, 0, 0);
+		record_count_free(t, stack, gone, old.time_flags >> REC_TIME_SHIFT, 0);
 	}
 }
 
@@ -151,7 +151,7 @@ static bool split(struct thread_state *t, size_t i, uintptr_t at)
 	record_fill(r, regions[i].start, pages(regions[i].start, at), stack, time, flags, thread);
 	regions[i].end = at;
 	if (!(flags & REC_INHERITED))
-		record_count_alloc(t, stack, 0, false);
+		record_count_alloc(t, stack, 0, 0);
 	return true;
 }
 
@@ -194,6 +194,6 @@ void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
 	if (!index)
 		return;
 	insert_at(find(addr), (struct region){ addr, end, index });
-	record_count_alloc(t, stack, end - addr, false);
+	record_count_alloc(t, stack, end - addr, 0);
 }
 

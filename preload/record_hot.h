@@ -22,8 +22,12 @@ uint32_t record_stack_changed(struct thread_state *t, const struct frame_regs *f
 /* With sampling or a size filter: draws the next sample; is this size to be recorded? */
 COLD bool record_accept(struct thread_state *t, size_t size);
 
-COLD void record_weigh_alloc(struct session_site *s, uint64_t bytes, bool sampled);
-COLD void record_weigh_free(struct session_site *s, uint64_t bytes, bool sampled);
+/*
+ * With sampling: counts a block by what it stands for, and returns how many bytes
+ * that are. @mean: the REC_MEAN bits of its record.
+ */
+COLD int64_t record_weigh_alloc(struct session_site *s, uint64_t bytes, uint64_t mean);
+COLD int64_t record_weigh_free(struct session_site *s, uint64_t bytes, uint64_t mean);
 
 /* What is recorded at @slot's address was freed behind our back. */
 COLD void record_replace_stale(struct thread_state *t, uint32_t stale);
@@ -43,32 +47,34 @@ static ALWAYS_INLINE uint32_t hot_stack(struct thread_state *t, const struct fra
 }
 
 static ALWAYS_INLINE void hot_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes,
-					  bool sampled)
+					  uint64_t mean)
 {
 	struct session_site *s = site_get(t, stack);
+	int64_t moved = (int64_t)bytes;
 
 	if (unlikely(!s))
 		return;
-	if (unlikely(recorder.cfg.sampling != SAMPLE_ALL))
-		record_weigh_alloc(s, bytes, sampled);
-	site_alloc(s, bytes);
+	if (unlikely(recorder.weighs))
+		moved = record_weigh_alloc(s, bytes, mean);
+	site_alloc(s, bytes, moved);
 }
 
 static ALWAYS_INLINE void hot_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes,
-					 uint64_t since, bool sampled)
+					 uint64_t since, uint64_t mean)
 {
 	struct session_site *s = site_get(t, stack);
+	int64_t moved = (int64_t)bytes;
 
 	if (unlikely(!s))
 		return;
-	if (unlikely(recorder.cfg.sampling != SAMPLE_ALL))
-		record_weigh_free(s, bytes, sampled);
+	if (unlikely(recorder.weighs))
+		moved = record_weigh_free(s, bytes, mean);
 	if (site_wants_lifetime(s)) {
 		uint64_t at = hot_now();
 
 		site_lifetime(s, at > since ? at - since : 0);
 	}
-	site_free(s, bytes);
+	site_free(s, bytes, moved);
 }
 
 static ALWAYS_INLINE uint32_t hot_new(struct thread_state *t, uintptr_t addr, uint64_t size,
@@ -116,8 +122,9 @@ static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size
 				    const struct frame_regs *from)
 {
 	uint32_t stack, index, stale, *slot;
-	uint64_t time;
+	uint64_t time, mean = t->mean_flags;
 
+	/* (draws the next sample, perhaps by another mean than chose this one) */
 	if (unlikely(recorder.choosy) && !record_accept(t, size))
 		return;
 	/* Early: the counter takes its time to read, and what follows doesn't depend on it. */
@@ -128,14 +135,14 @@ static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size
 		return;
 	}
 	stack = hot_stack(t, from);
-	index = hot_new(t, addr, size, stack, recorder.mean_flags, time);
+	index = hot_new(t, addr, size, stack, mean, time);
 	if (unlikely(!index))
 		return;
 	stale = __atomic_load_n(slot, __ATOMIC_RELAXED);
 	__atomic_store_n(slot, index, __ATOMIC_RELAXED);
 	if (unlikely(stale))
 		record_replace_stale(t, stale);
-	hot_count_alloc(t, stack, size, true);
+	hot_count_alloc(t, stack, size, mean);
 }
 
 static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_t size,

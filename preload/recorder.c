@@ -7,6 +7,7 @@
 
 #include "lifecycle.h"
 #include "record_hot.h"
+#include "sampling.h"
 #include "stack_table.h"
 
 union gate_page recorder_gate __attribute__((aligned(4096)));
@@ -74,31 +75,26 @@ bool record_accept(struct thread_state *t, size_t size)
 {
 	const struct config *cfg = &recorder.cfg;
 
-	sampler_redraw(t, cfg->sampling, cfg->sample_mean);
+	sampling_draw(t);
 	return size >= cfg->min_size && size <= cfg->max_size;
 }
 
-static double weight_of(uint64_t size, bool sampled)
+int64_t record_weigh_alloc(struct session_site *s, uint64_t bytes, uint64_t mean)
 {
-	if (!sampled)
-		return 1;
-	return sampler_weight(recorder.cfg.sampling, recorder.cfg.sample_mean, size);
-}
-
-void record_weigh_alloc(struct session_site *s, uint64_t bytes, bool sampled)
-{
-	double w = weight_of(bytes, sampled);
+	double w = sampling_weight(mean, bytes);
 
 	s->w_alloc_count += w;
 	s->w_alloc_bytes += w * (double)bytes;
+	return (int64_t)(w * (double)bytes);
 }
 
-void record_weigh_free(struct session_site *s, uint64_t bytes, bool sampled)
+int64_t record_weigh_free(struct session_site *s, uint64_t bytes, uint64_t mean)
 {
-	double w = weight_of(bytes, sampled);
+	double w = sampling_weight(mean, bytes);
 
 	s->w_free_count += w;
 	s->w_free_bytes += w * (double)bytes;
+	return (int64_t)(w * (double)bytes);
 }
 
 void record_replace_stale(struct thread_state *t, uint32_t stale)
@@ -115,15 +111,15 @@ uint32_t record_stack(struct thread_state *t, const struct frame_regs *from)
 	return hot_stack(t, from);
 }
 
-void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, bool sampled)
+void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t mean)
 {
-	hot_count_alloc(t, stack, bytes, sampled);
+	hot_count_alloc(t, stack, bytes, mean);
 }
 
 void record_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t since,
-		       bool sampled)
+		       uint64_t mean)
 {
-	hot_count_free(t, stack, bytes, since, sampled);
+	hot_count_free(t, stack, bytes, since, mean);
 }
 
 uint32_t record_new(struct thread_state *t, uintptr_t addr, uint64_t size, uint32_t stack,

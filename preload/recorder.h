@@ -43,7 +43,7 @@ struct recorder {
 	struct config cfg;
 	uint32_t depth;
 	bool choosy;			/* not every allocation is recorded: sampling, size filter */
-	uint64_t mean_flags;		/* REC_MEAN bits of new records */
+	bool weighs;			/* blocks stand for more than themselves, now or later */
 	bool temporary;			/* the session goes away after the exit report */
 	bool frozen;			/* a seccomp filter may kill for any system call: none is made */
 	struct lock grow;		/* sections, stack table, free batches; see ARCHITECTURE.md */
@@ -149,8 +149,8 @@ void record_realloc_abort(uint32_t held, const void *p);
 uint32_t record_stack(struct thread_state *t, const struct frame_regs *from);
 uint32_t record_new(struct thread_state *t, uintptr_t addr, uint64_t size, uint32_t stack,
 		    uint64_t flags);
-void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, bool sampled);
+void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t mean);
 void record_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t since,
-		       bool sampled);
+		       uint64_t mean);
 
 #endif

@@ -211,9 +211,4 @@ void session_identify(const struct config *cfg)
 	h->min_size = cfg->min_size;
 	h->max_size = cfg->max_size == UINT64_MAX ? 0 : cfg->max_size;
 	h->older_ns = cfg->older_ns;
-	h->sampling = cfg->sampling;
-	h->sample_mean[0] = 1;
-	h->mean_count = 1;
-	if (cfg->sampling != SAMPLE_ALL)
-		h->sample_mean[h->mean_count++] = cfg->sample_mean;
 }

@@ -20,7 +20,7 @@ enum { STATUS_USAGE = 2 };
 enum {
 	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF,
 	OPT_NO_FOLLOW, OPT_WIDE, OPT_SERVE, OPT_SERVE_TOKEN, OPT_COMM, OPT_ATTACH_TIMEOUT,
-	OPT_VERSION,
+	OPT_MAX_OVERHEAD, OPT_VERSION,
 };
 
 #define LIBLEAK_PATH_MAX	512
@@ -42,6 +42,8 @@ static const struct option_def defs[] = {
 	{ 's', "sample-rate", "N", "record one in N allocations, chosen at random", 0 },
 	{ OPT_SAMPLE, "sample", "BYTES", "record an allocation every BYTES bytes on the average "
 	  "(512k)", 0 },
+	{ OPT_MAX_OVERHEAD, "max-overhead", "PERCENT", "sample, ever more rarely, until recording costs at "
+	  "most PERCENT of the program's CPU time", 0 },
 	{ 'T', "top", "N", "show the N stacks with the most bytes (default 10, 0: all)", 0 },
 	{ 'z', "min-size", "SIZE", "record only allocations of at least SIZE bytes", 0 },
 	{ 'Z', "max-size", "SIZE", "record only allocations of at most SIZE bytes", 0 },
@@ -236,6 +238,9 @@ static int set_recording(struct settings *s, int id, const char *arg)
 		return set_number("-s", arg, 1, UINT32_MAX, "a number above 0", &s->sample_rate);
 	case OPT_SAMPLE:
 		return set_bytes("--sample", arg, 1, &s->sample_bytes);
+	case OPT_MAX_OVERHEAD:
+		return set_uint("--max-overhead", arg, 1, 1000, "a percentage from 1 to 1000",
+				&s->max_overhead);
 	case 'z':
 		return set_bytes("-z", arg, 0, &s->min_size);
 	case 'Z':
@@ -380,6 +385,8 @@ char *settings_recording(const struct settings *s, const char *pattern)
 		fprintf(out, ",sample=1/%" PRIu64, s->sample_rate);
 	else if (s->sample_bytes)
 		fprintf(out, ",sample=%" PRIu64, s->sample_bytes);
+	if (s->max_overhead)
+		fprintf(out, ",max-overhead=%u", s->max_overhead);
 	if (s->min_size)
 		fprintf(out, ",min=%" PRIu64, s->min_size);
 	if (s->max_size)

@@ -36,6 +36,7 @@ struct settings {
 
 	uint64_t sample_rate;	/* one in so many allocations; 0: not asked for */
 	uint64_t sample_bytes;	/* mean distance; 0: not asked for */
+	unsigned int max_overhead;	/* percent of the program's CPU time; 0: no limit */
 	uint64_t min_size, max_size;	/* bytes; 0: no limit */
 	unsigned int depth;	/* 0: the library's default */
 	const char *object;

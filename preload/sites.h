@@ -42,11 +42,12 @@ static ALWAYS_INLINE void site_pending(struct session_site *s, int64_t bytes)
 		site_fold(s);
 }
 
-static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes)
+/* @moved: the bytes that the block stands for. */
+static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int64_t moved)
 {
 	s->alloc_count++;
 	s->alloc_bytes += bytes;
-	site_pending(s, (int64_t)bytes);
+	site_pending(s, moved);
 }
 
 /*
@@ -74,11 +75,11 @@ static ALWAYS_INLINE void site_lifetime(struct session_site *s, uint64_t lived)
 		site_halve_lifetimes(s);
 }
 
-static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes)
+static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes, int64_t moved)
 {
 	s->free_count++;
 	s->free_bytes += bytes;
-	site_pending(s, -(int64_t)bytes);
+	site_pending(s, -moved);
 }
 
 #endif

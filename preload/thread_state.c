@@ -11,7 +11,7 @@
 
 #include "clock.h"
 #include "recorder.h"
-#include "sampler.h"
+#include "sampling.h"
 #include "sys.h"
 
 THREAD_LOCAL struct thread_state *thread_self;
@@ -117,7 +117,7 @@ void thread_restart(struct thread_state *t)
 	t->flushes = recorder_gate.gate.flushes;
 	stack_cache_reset(&t->cache);
 	memset(t->cache.range, 0, sizeof(t->cache.range));
-	sampler_start(t, recorder.cfg.sampling, recorder.cfg.sample_mean);
+	sampling_start(t);
 }
 
 struct thread_state *thread_attach(void)

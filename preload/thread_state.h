@@ -41,6 +41,7 @@ struct thread_state {
 	const void *last_block;	/* what the malloc family returned last; see hooks_new.c */
 
 	int64_t countdown;	/* bytes or allocations until the next sample; see sampler.h */
+	uint64_t mean_flags;	/* REC_MEAN bits: the mean that the countdown was drawn by */
 	size_t cost_mask;	/* all ones: an allocation costs its bytes; 0: it costs one */
 	uint64_t rng;
 
