@@ -147,6 +147,37 @@ static void counts_are_unbiased(void **state)
 	unbiased(SAMPLE_COUNT, 20, by_count, BY_COUNT);
 }
 
+/*
+ * The mean may change while blocks are allocated. A thread goes on with its own until
+ * its next sample, and the record names the mean that chose it: still unbiased.
+ */
+static void changing_means_are_unbiased(void **state)
+{
+	static const uint64_t means[] = { 64 << 10, 512 << 10, 4 << 20, 128 << 10 };
+	const uint64_t size = 3000, blocks = 400000;
+	double counts = 0;
+	int hold = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS * GROUPS; seed++) {
+		struct figure f = { 0 };
+		uint64_t mean = means[0];
+
+		sampler_seed(&thread, SAMPLE_BYTES, mean, spread(seed));
+		for (uint64_t i = 0; (i += passing(size, blocks - i)) < blocks; i++) {
+			if (sampler_passes(&thread, size))
+				continue;
+			estimate_add(&f, size, estimate_probability(SAMPLE_BYTES, (double)mean, size));
+			mean = means[i * 16 / blocks % 4];
+			sampler_redraw(&thread, SAMPLE_BYTES, mean);
+		}
+		counts += f.est_count / (SEEDS * GROUPS);
+		hold += within(f.est_count, f.var_count, blocks);
+	}
+	near("mean of the estimated counts", counts, (double)blocks, 0.01);
+	holds("counts", hold);
+}
+
 /* passing() is a short cut for the loop that the hooks make. */
 static void one_by_one_is_the_same(void **state)
 {
@@ -215,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_are_unbiased),
 		cmocka_unit_test(counts_are_unbiased),
+		cmocka_unit_test(changing_means_are_unbiased),
 		cmocka_unit_test(one_by_one_is_the_same),
 		cmocka_unit_test(weights_match_the_report),
 		cmocka_unit_test(sampling_off_passes_nothing),
