@@ -267,42 +267,6 @@ static int add_timeline(struct out *o)
 	return begun < 0 ? begun : err;
 }
 
-/* ---- timeline ---- */
-
-/*
- * Stacks of sites have the same indices each time: sites stay in the order in which
- * they were met, and are written first.
- */
-static int add_time(struct out *o)
-{
-	struct timeline *t = o->facts->timeline;
-	struct { uint64_t count, bytes; } *sums;
-	size_t stacks = capture_site_count(o->c) + 2;
-	int err = timeline_begin(t, capture_snapshot_ns(o->c) - o->ns0);
-
-	if (err <= 0)
-		return err;
-	err = 0;
-	sums = calloc(stacks, sizeof(*sums));
-	if (!sums)
-		return -ENOMEM;
-	for (size_t i = 0; i < capture_object_count(o->c); i++) {
-		const struct capture_object *k = capture_object(o->c, i);
-		const struct capture_site *site = capture_find_site(o->c, k->o.site);
-		uint32_t stack = site ? stack_of(o, &site->s) : 1;
-
-		if (stack < stacks) {
-			sums[stack].count++;
-			sums[stack].bytes += k->o.size;
-		}
-	}
-	for (size_t i = 1; i < stacks && !err; i++)
-		if (sums[i].count)
-			err = timeline_add(t, i, sums[i].count, sums[i].bytes);
-	free(sums);
-	return err;
-}
-
 /* ---- header ---- */
 
 static void add_losses(struct out *o)
@@ -402,10 +366,6 @@ int session_out_write(struct capture *c, const struct session_facts *facts, cons
 	if (!err) {
 		add_objects(&o);
 		add_losses(&o);
-		err = add_time(&o);
-	}
-	if (!err) {
-		timeline_write(facts->timeline, o.w);
 		err = session_writer_finish(o.w, SESSION_END_STOPPED);
 	} else {
 		session_writer_abort(o.w);
