@@ -5,3 +5,7 @@ memleak-srcs += $(addprefix preload/,attach.c keeper.c joined.c processes.c inje
 	inject_unwind.c inject_why.c)
 memleak-ldlibs += -lunwind-generic
 libleak-srcs += preload/got.c preload/attach_target.c
+
+unit-attach_inject-srcs := $(addprefix preload/,inject.c inject_call.c inject_check.c \
+	inject_image.c inject_safe.c inject_thread.c inject_unwind.c inject_why.c)
+unit-attach_inject-ldlibs := -lunwind-generic
