@@ -31,6 +31,16 @@ uint64_t session_rel_ns(const struct session *s, uint64_t rel_tick)
 	return ns > UINT64_MAX - base ? UINT64_MAX : base + ns;
 }
 
+uint64_t session_ns_to_tick(const struct session *s, uint64_t ns)
+{
+	const struct session_clock *c = &s->view.header.clock;
+	unsigned __int128 ticks = ns > c->ns0 ? ns - c->ns0 : 0;
+
+	if (c->tick1 > c->tick0 && c->ns1 > c->ns0)
+		ticks = ticks * (c->tick1 - c->tick0) / (c->ns1 - c->ns0);
+	return ticks > UINT64_MAX ? UINT64_MAX : (uint64_t)ticks;
+}
+
 static uint64_t monotonic_ns(void)
 {
 	struct timespec ts = { 0, 0 };

@@ -5,10 +5,12 @@
 
 #include "common/array.h"
 #include "common/io.h"
+#include "common/session_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,36 +93,52 @@ uint32_t timeline_times(const struct timeline *t)
 /* ---- sampling a session ---- */
 
 struct sum {
-	uint64_t count, bytes;
+	double count, bytes;
+};
+
+struct sampling {
+	struct sum *sums;	/* by stack */
+	const struct session_header *header;
+	timeline_probability_fn *probability;
 };
 
 static int add_block(void *arg, const struct session_block *b)
 {
-	struct sum *sums = arg;
+	struct sampling *in = arg;
+	double mean = (double)in->header->sample_mean[b->mean], weight = 1;
 
-	if (!b->inherited) {
-		sums[b->stack].count++;
-		sums[b->stack].bytes += b->size;
-	}
+	if (b->inherited)
+		return 0;
+	if (in->probability)
+		weight = 1 / in->probability(in->header->sampling, mean, b->size);
+	in->sums[b->stack].count += weight;
+	in->sums[b->stack].bytes += weight * (double)b->size;
 	return 0;
 }
 
-int timeline_sample(struct timeline *t, struct session *s, uint64_t tick)
+static uint64_t rounded(double value)
 {
+	return value < 0x1p63 ? (uint64_t)(value + 0.5) : UINT64_MAX;
+}
+
+int timeline_sample(struct timeline *t, struct session *s, uint64_t tick,
+		    timeline_probability_fn *probability)
+{
+	struct sampling in = { .header = session_header(s), .probability = probability };
 	uint64_t stacks = session_count(s, SECT_STACKS);
-	struct sum *sums;
 	int err = timeline_begin(t, tick);
 
 	if (err <= 0)
 		return err;
-	sums = calloc(stacks + 1, sizeof(*sums));
-	if (!sums)
+	in.sums = calloc(stacks + 1, sizeof(*in.sums));
+	if (!in.sums)
 		return -ENOMEM;
-	err = session_each_block(s, add_block, sums);
+	err = session_each_block(s, add_block, &in);
 	for (uint64_t i = 1; i < stacks && !err; i++)
-		if (sums[i].count)
-			err = timeline_add(t, (uint32_t)i, sums[i].count, sums[i].bytes);
-	free(sums);
+		if (in.sums[i].count > 0)
+			err = timeline_add(t, (uint32_t)i, rounded(in.sums[i].count),
+					   rounded(in.sums[i].bytes));
+	free(in.sums);
 	return err;
 }
 
@@ -226,4 +244,13 @@ int timeline_append(const struct timeline *t, const char *path)
 	err = append_to(t, fd, path);
 	close(fd);
 	return err;
+}
+
+int timeline_append_session(const struct timeline *t, const struct session *s)
+{
+	char path[64];
+
+	/* a descriptor that can be written to, of the same file */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", s->fd);
+	return timeline_append(t, path);
 }

@@ -33,8 +33,16 @@ int timeline_begin(struct timeline *t, uint64_t tick);
 /* What a stack has outstanding at the time that was opened last. */
 int timeline_add(struct timeline *t, uint32_t stack, uint64_t count, uint64_t bytes);
 
-/* Opens a time and adds what the blocks of a session make of each stack at that time. */
-int timeline_sample(struct timeline *t, struct session *s, uint64_t tick);
+/* The probability with which a block of `size` bytes was recorded; above 0. */
+typedef double timeline_probability_fn(enum session_sampling sampling, double mean, uint64_t size);
+
+/*
+ * Opens a time and adds what the blocks of a session make of each stack at that
+ * time. A block that was recorded with probability p stands for 1/p blocks;
+ * probability NULL: for one.
+ */
+int timeline_sample(struct timeline *t, struct session *s, uint64_t tick,
+		    timeline_probability_fn *probability);
 
 uint32_t timeline_times(const struct timeline *t);
 
@@ -47,5 +55,11 @@ void timeline_write(const struct timeline *t, struct session_writer *w);
  * or an error of session_open() or of writing, and then the session is as before.
  */
 int timeline_append(const struct timeline *t, const char *path);
+
+/*
+ * The same for the file of an open session, which may have no name any more; what
+ * was added is to be seen after session_refresh().
+ */
+int timeline_append_session(const struct timeline *t, const struct session *s);
 
 #endif

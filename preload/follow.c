@@ -76,6 +76,7 @@ void follow_close(struct follow *f)
 	for (one = f->first; one; one = next) {
 		next = one->next;
 		session_close(one->session);
+		timeline_free(one->timeline);
 		free(one->path);
 		free(one);
 	}

@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "common/session_reader.h"
+#include "common/timeline.h"
 
 struct follow;
 
@@ -39,6 +40,7 @@ struct followed {
 	bool announced, shown;
 	uint32_t pid;		/* from the header, known once announced */
 	uint64_t start_ticks;
+	struct timeline *timeline;	/* freed with the rest; see growth.h */
 	uint64_t trace_next;	/* number of the next trace event to print */
 };
 

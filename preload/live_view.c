@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/fmt.h"
+#include "preload/growth.h"
 #include "preload/trace_view.h"
 #include "report/outputs.h"
 #include "report/progress.h"
@@ -198,6 +199,7 @@ static void print_block(struct live_view *view, const struct followed *one,
 		.show_allocs = view->settings->show_allocs,
 		.wide = view->settings->wide,
 		.colour = view->colour,
+		.details = is_over(one),
 		.time = text,
 	};
 
@@ -251,6 +253,8 @@ static bool print_all(struct live_view *view, struct follow *follow, bool only_e
 		if (!is_open(one))
 			continue;
 		follow_refresh(one);
+		if (one->state == FOLLOWED_ENDED)
+			growth_keep(one);
 		if (view->out && view->settings->trace)
 			print_calls_left(view, one);
 		if (view->out && (!only_ended || is_over(one)))

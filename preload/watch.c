@@ -8,6 +8,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "preload/growth.h"
+
 #define STARTING_POLL_MS	5	/* for the header of a session that has just appeared */
 #define TRACE_POLL_MS		20
 
@@ -65,6 +67,7 @@ static void interval_over(struct watch *w)
 
 	if (read(w->fds[FD_TIMER].fd, &expired, sizeof(expired)) != sizeof(expired))
 		return;
+	growth_sample(w->follow);
 	publish(w);
 	if (!wants_reports(w) || !live_view_interval(w->view, w->follow))
 		return;

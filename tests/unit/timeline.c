@@ -129,8 +129,8 @@ static void test_sampled(void **state)
 	(void)state;
 	assert_int_equal(sample_process(path), 0);
 	assert_int_equal(session_open(path, &s), 0);
-	assert_int_equal(timeline_sample(t, s, 1), 0);
-	assert_int_equal(timeline_sample(t, s, 2), 0);
+	assert_int_equal(timeline_sample(t, s, 1, NULL), 0);
+	assert_int_equal(timeline_sample(t, s, 2, NULL), 0);
 	assert_int_equal(timeline_times(t), 2);
 	session_close(s);
 	/* the sample has a timeline of its own */
