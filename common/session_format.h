@@ -143,6 +143,10 @@ struct session_extent {
 };
 static_assert(sizeof(struct session_extent) == 16, "format");
 
+/* session_header.reader: attached, and the watcher is expected within SESSION_READER_TICKS. */
+#define SESSION_READER_AWAITED	0x3fffffffu
+#define SESSION_READER_TICKS	30000000ull	/* 10 s at 3 GHz */
+
 #define SESSION_MAX_EXTENTS	256
 #define SESSION_MAX_MEANS	16
 

@@ -4,7 +4,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -224,8 +223,7 @@ static bool loaded_late(void)
 /* The gate of a LIVE session was closed. Forked, or has the watcher died? */
 static bool reader_gone(void)
 {
-	if (recorder.hdr->pid != (uint32_t)syscall(SYS_getpid) ||
-	    !(recorder.hdr->reader & FUTEX_OWNER_DIED))
+	if (recorder.hdr->pid != (uint32_t)syscall(SYS_getpid) || !recorder_reader_is_gone())
 		return false;
 	if (reader_gone_fn)
 		reader_gone_fn();
@@ -308,6 +306,8 @@ int lifecycle_attach(const char *settings, const char **session_path)
 	}
 	watch_exit_and_fork();
 	*session_path = recorder.shm.path;
+	/* Killed between here and its first word, the watcher would leave this recording for ever. */
+	recorder.hdr->reader = SESSION_READER_AWAITED;
 	atomic_store(&phase, LIVE);
 	open_gate();
 	return 0;

@@ -13,9 +13,20 @@
 union gate_page recorder_gate __attribute__((aligned(4096)));
 struct recorder recorder;
 
+bool recorder_reader_is_gone(void)
+{
+	uint32_t reader = __atomic_load_n(&recorder.hdr->reader, __ATOMIC_RELAXED);
+
+	if (likely(!reader))
+		return false;
+	if (reader == SESSION_READER_AWAITED)
+		return clock_tick() - recorder.tick0 > SESSION_READER_TICKS;
+	return reader & FUTEX_OWNER_DIED;
+}
+
 void recorder_check_reader(void)
 {
-	if (unlikely(__atomic_load_n(&recorder.hdr->reader, __ATOMIC_RELAXED) & FUTEX_OWNER_DIED))
+	if (unlikely(recorder_reader_is_gone()))
 		__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
 }
 

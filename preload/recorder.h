@@ -109,6 +109,7 @@ static ALWAYS_INLINE void recorder_leave(struct thread_state *t)
  * the process that watches an attached recording has died.
  */
 void recorder_check_reader(void);
+bool recorder_reader_is_gone(void);
 
 /* Counts a loss. Any context. */
 static inline void recorder_loss(enum session_loss cause, uint64_t n)

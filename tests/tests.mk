@@ -8,7 +8,7 @@ targets += $(filter-out $(target-libs),$(basename $(notdir $(wildcard tests/targ
 
 check-packages += g++ clang libclang-rt-14-dev libcmocka-dev strace gdb git jq procps util-linux
 check-packages += sqlite3 libxml2-utils redis-server redis-tools nginx-light perl python3 nodejs
-check-packages += libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 man-db bsdextrautils
+check-packages += libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 man-db bsdextrautils memcached
 bench-packages += heaptrack google-perftools libgoogle-perftools-dev
 
 # clang has sized delete only on request.
