@@ -4,10 +4,13 @@
 #include "attach_target.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "compiler.h"
 #include "got.h"
@@ -52,6 +55,21 @@ static void reader_gone(void)
 	atomic_flag_clear(&changing);
 }
 
+/*
+ * The injector sent this thread a signal that is blocked. Unblocking it tells that
+ * the answer is there (inject_call.h); the injector takes over before this returns.
+ */
+static const char *tell(const char *text)
+{
+	const struct {
+		uint64_t mask;
+		const char *answer;
+	} end = { 1ull << (SIGURG - 1), text };
+
+	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &end, NULL, sizeof(end.mask));
+	return text;
+}
+
 static const char *attach(const char *settings)
 {
 	const char *path;
@@ -81,11 +99,11 @@ EXPORT const char *libleak_attach(const char *settings)
 	const char *text;
 
 	if (atomic_flag_test_and_set(&changing))
-		return "another memleak is attaching to it";
+		return tell("another memleak is attaching to it");
 	text = attach(settings);
 	atomic_flag_clear(&changing);
 	errno = err;
-	return text;
+	return tell(text);
 }
 
 EXPORT const char *libleak_detach(const char *unused)
@@ -94,10 +112,10 @@ EXPORT const char *libleak_detach(const char *unused)
 
 	(void)unused;
 	if (atomic_flag_test_and_set(&changing))
-		return "another memleak is detaching from it";
+		return tell("another memleak is detaching from it");
 	lifecycle_detach();
 	got_restore();
 	atomic_flag_clear(&changing);
 	errno = err;
-	return "";
+	return tell("");
 }

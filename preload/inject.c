@@ -210,12 +210,13 @@ static int hold_any(struct inject *in, int timeout_ms, struct inject_why *why)
 
 /* ---- calls ---------------------------------------------------------------- */
 
-static int call(struct inject *in, uint64_t function, const uint64_t args[CALL_ARGS],
-		uint64_t *result, struct inject_why *why)
+static int call_as(struct inject *in, struct call_spec *spec, uint64_t *result,
+		   struct inject_why *why)
 {
-	uint64_t top = in->stack ? in->stack + STACK_SIZE - SCRATCH_SIZE : 0;
-	int err = thread_call(&in->thread, in->mem, &in->ret, top, function, args, CALL_TIMEOUT_MS,
-			      result);
+	int err;
+
+	spec->stack_top = in->stack ? in->stack + STACK_SIZE - SCRATCH_SIZE : 0;
+	err = thread_call(&in->thread, in->mem, &in->ret, spec, CALL_TIMEOUT_MS, result);
 
 	if (err == -ETIMEDOUT || err == -ESRCH) {
 		in->held_ns = monotonic_ns() - in->thread.since_ns;
@@ -237,6 +238,15 @@ static int call(struct inject *in, uint64_t function, const uint64_t args[CALL_A
 	}
 	return inject_because(why, err, "cannot make process %d call a function: %s", in->pid,
 			      strerror(-err));
+}
+
+static int call(struct inject *in, uint64_t function, const uint64_t args[CALL_ARGS],
+		uint64_t *result, struct inject_why *why)
+{
+	struct call_spec spec = { .function = function };
+
+	memcpy(spec.args, args, sizeof(spec.args));
+	return call_as(in, &spec, result, why);
 }
 
 static uint64_t libc_function(const struct inject *in, const char *name)
@@ -386,10 +396,10 @@ static int put_text(struct inject *in, const char *text, uint64_t *addr, struct 
 int inject_call_text(struct inject *in, uint64_t function, const char *text, uint64_t *result,
 		     struct inject_why *why)
 {
-	uint64_t args[CALL_ARGS] = { 0 };
-	int err = text ? put_text(in, text, &args[0], why) : 0;
+	struct call_spec spec = { .function = function, .tells = true };
+	int err = text ? put_text(in, text, &spec.args[0], why) : 0;
 
-	return err ? err : call(in, function, args, result, why);
+	return err ? err : call_as(in, &spec, result, why);
 }
 
 int inject_read_text(const struct inject *in, uint64_t addr, char *text, size_t size)

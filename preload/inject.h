@@ -41,7 +41,7 @@ int inject_symbol(struct inject *in, uint64_t handle, const char *name, uint64_t
 
 /*
  * Calls function(text) in the process; *result is its 64-bit return value. The
- * function leaves errno as it was, and needs no more stack than some 400 KiB. A
+ * function tells when it is done (inject_call.h), leaves errno as it was, and needs no more stack than some 400 KiB. A
  * copy of `text` (may be NULL; at most 8 KiB) exists during the call. 0 or -errno; after an
  * error only inject_close() is allowed.
  */

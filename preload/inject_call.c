@@ -153,20 +153,26 @@ static uint64_t signal_bit(int sig)
 /* ---- the frame ----------------------------------------------------------- */
 
 /*
- * How the end of a call is noticed. A call of ours that interrupted a sleep must
- * not return from its "handler", for then the kernel forgets how long was left:
- * every system call is watched until that return is tried, at the price of two
- * stops each. Otherwise a signal that does nothing by default is sent beforehand
- * and blocked; the return unblocks it, and the thread stops once.
+ * How the end of a call is noticed: a signal that does nothing by default is sent
+ * beforehand, and blocked. A function of ours unblocks it when its answer is there;
+ * that of others is unblocked by the return from the "handler". But one that
+ * interrupted a sleep must not return, for then the kernel forgets how long was
+ * left: there every system call is watched until that return is tried, at the
+ * price of two stops each.
  */
 #define END_SIGNAL	SIGURG
 
-static bool must_watch(const struct held_thread *t)
-{
-	return thread_has_remaining_time(t);
-}
+/* One call: addresses of its parts in the target. */
+struct call {
+	uint64_t sp;		/* at the function's entry */
+	uint64_t context;	/* rsp when rt_sigreturn is called */
+	uint64_t result;
+	bool watch;		/* every system call */
+	bool tells;		/* see call_spec */
+};
 
-static void fill_context(struct kernel_ucontext *uc, const struct held_thread *t, uint64_t fpstate)
+static void fill_context(struct kernel_ucontext *uc, const struct held_thread *t, uint64_t fpstate,
+			 bool watch)
 {
 	const struct user_regs_struct r = thread_resumable(t);
 
@@ -181,7 +187,7 @@ static void fill_context(struct kernel_ucontext *uc, const struct held_thread *t
 		.cs = (uint16_t)r.cs, .ss = (uint16_t)r.ss,
 		.fpstate = fpstate,
 	};
-	uc->mask = must_watch(t) ? t->mask : t->mask & ~signal_bit(END_SIGNAL);
+	uc->mask = watch ? t->mask : t->mask & ~signal_bit(END_SIGNAL);
 }
 
 /*
@@ -230,15 +236,8 @@ static size_t fill_xstate(unsigned char *out, const struct held_thread *t)
 	return size + 4;
 }
 
-/* Addresses of the parts of a call in the target. */
-struct call_place {
-	uint64_t sp;		/* at the function's entry */
-	uint64_t context;	/* rsp when rt_sigreturn is called */
-	uint64_t result;
-};
-
 static int write_frame(const struct held_thread *t, int mem, const struct call_return *ret,
-		       uint64_t top, struct call_place *place)
+		       uint64_t top, struct call *call)
 {
 	size_t room = t->xstate_size + 64;
 	unsigned char *xstate = calloc(1, room);
@@ -256,7 +255,7 @@ static int write_frame(const struct held_thread *t, int mem, const struct call_r
 	 * The context slides down so that it follows the restorer directly.
 	 */
 	at += (words + 1) * 8;
-	fill_context(&f.uc, t, fpstate);
+	fill_context(&f.uc, t, fpstate, call->watch);
 	f.popped[words] = ret->restorer;
 	err = image_write(mem, fpstate, xstate, fill_xstate(xstate, t));
 	if (!err)
@@ -268,19 +267,21 @@ static int write_frame(const struct held_thread *t, int mem, const struct call_r
 	free(xstate);
 	if (err)
 		return err;
-	*place = (struct call_place){ entry, at, at + sizeof(f.uc) };
+	call->sp = entry;
+	call->context = at;
+	call->result = at + sizeof(f.uc);
 	return 0;
 }
 
 /* ---- the call ------------------------------------------------------------ */
 
-static int go_on(const struct held_thread *t)
+static int go_on(const struct held_thread *t, const struct call *call)
 {
-	return ptrace(must_watch(t) ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, 0) < 0 ? -errno : 0;
+	return ptrace(call->watch ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, 0) < 0 ? -errno : 0;
 }
 
 static int start_call(const struct held_thread *t, const struct call_return *ret,
-		      const struct call_place *place, uint64_t function,
+		      const struct call *call, uint64_t function,
 		      const uint64_t args[CALL_ARGS])
 {
 	/* Faults stay deliverable: the kernel would reset a blocked one's handler. */
@@ -288,10 +289,10 @@ static int start_call(const struct held_thread *t, const struct call_return *ret
 			  signal_bit(SIGFPE) | signal_bit(SIGTRAP) | signal_bit(SIGSYS);
 	uint64_t mask = ~faults | t->mask;
 	struct user_regs_struct r = t->regs;
-	uint64_t base = place->result - (uint64_t)(int64_t)ret->displacement;
+	uint64_t base = call->result - (uint64_t)(int64_t)ret->displacement;
 
 	r.rip = function;
-	r.rsp = place->sp;
+	r.rsp = call->sp;
 	r.rdi = args[0];
 	r.rsi = args[1];
 	r.rdx = args[2];
@@ -306,24 +307,35 @@ static int start_call(const struct held_thread *t, const struct call_return *ret
 	if (ptrace(PTRACE_SETREGS, t->tid, NULL, &r) < 0 ||
 	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(mask), &mask) < 0)
 		return -errno;
-	if (!must_watch(t) && syscall(SYS_tgkill, t->pid, t->tid, END_SIGNAL) < 0)
+	if (!call->watch && syscall(SYS_tgkill, t->pid, t->tid, END_SIGNAL) < 0)
 		return -errno;
-	return go_on(t);
+	return go_on(t, call);
 }
 
-static bool at_return(const struct held_thread *t, const struct call_place *place)
+static bool at_return(const struct held_thread *t, const struct call *call)
 {
 	struct user_regs_struct r;
 
 	return !ptrace(PTRACE_GETREGS, t->tid, NULL, &r) && r.orig_rax == SYS_rt_sigreturn &&
-	       r.rsp == place->context;
+	       r.rsp == call->context;
 }
 
-static bool has_returned(const struct held_thread *t)
+/*
+ * Stopped by the end signal: has the function said that its answer is there, or
+ * returned? Then call->result is where the answer is. A function that says so
+ * unblocks the signal with a mask that is followed by its answer.
+ */
+static bool has_ended(const struct held_thread *t, struct call *call)
 {
 	struct user_regs_struct r, then = thread_resumable(t);
 
-	return !ptrace(PTRACE_GETREGS, t->tid, NULL, &r) && r.rip == then.rip && r.rsp == then.rsp;
+	if (call->watch || ptrace(PTRACE_GETREGS, t->tid, NULL, &r))
+		return false;
+	if (call->tells && r.orig_rax == SYS_rt_sigprocmask && r.rdi == SIG_UNBLOCK && !r.rax) {
+		call->result = r.rsi + sizeof(uint64_t);
+		return true;
+	}
+	return r.rip == then.rip && r.rsp == then.rsp;
 }
 
 static bool is_fault(const struct held_thread *t, int sig)
@@ -345,8 +357,8 @@ static void keep_signal(struct held_thread *t, int sig)
 		t->signals_again |= 1ull << (sig - 1);
 }
 
-/* 0: the function has returned and the thread is about to return from the "handler", or just has. */
-static int await_return(struct held_thread *t, const struct call_place *place, int timeout_ms)
+/* 0: the answer is there, and the thread stopped. */
+static int await_answer(struct held_thread *t, struct call *call, int timeout_ms)
 {
 	uint64_t deadline = monotonic_ns() + (uint64_t)timeout_ms * 1000000u;
 
@@ -357,17 +369,29 @@ static int await_return(struct held_thread *t, const struct call_place *place, i
 		if (err)
 			return err;
 		if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
-			if (at_return(t, place))
+			if (at_return(t, call))
 				return 0;
 		} else if (!thread_stopped_by_event(status)) {
-			if (WSTOPSIG(status) == END_SIGNAL && !must_watch(t) && has_returned(t))
+			if (WSTOPSIG(status) == END_SIGNAL && has_ended(t, call))
 				return 0;
 			if (is_fault(t, WSTOPSIG(status)))
 				return -EFAULT;
 			keep_signal(t, WSTOPSIG(status));
 		}
-		go_on(t);
+		go_on(t, call);
 	}
+}
+
+/* At a stop on the way to user space: the thread is as it was found. */
+static int restore(const struct held_thread *t)
+{
+	struct iovec io = { t->xstate, t->xstate_size };
+
+	if (ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, &io) < 0 ||
+	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->mask), &t->mask) < 0 ||
+	    ptrace(PTRACE_SETREGS, t->tid, NULL, &t->regs) < 0)
+		return -errno;
+	return 0;
 }
 
 /*
@@ -394,18 +418,6 @@ static int replace_return(struct held_thread *t)
 	return err;
 }
 
-static int end_call(struct held_thread *t)
-{
-	int err = must_watch(t) ? replace_return(t) : 0;
-
-	if (err)
-		return err;
-	if (ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->mask), &t->mask) < 0 ||
-	    ptrace(PTRACE_SETREGS, t->tid, NULL, &t->regs) < 0)
-		return -errno;
-	return 0;
-}
-
 /* The call goes on without us; the frame restores registers and mask at its end. */
 static void leave_running(struct held_thread *t)
 {
@@ -416,44 +428,39 @@ static void leave_running(struct held_thread *t)
 		thread_abandon(t);
 }
 
-static int fault_in_call(struct held_thread *t)
+static int finish(struct held_thread *t, int mem, const struct call *call, uint64_t *result)
 {
-	struct iovec io = { t->xstate, t->xstate_size };
+	uint64_t value;
+	int err = image_read(mem, call->result, &value, sizeof(value));
 
-	ptrace(PTRACE_SETREGSET, t->tid, NT_X86_XSTATE, &io);
-	ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(t->mask), &t->mask);
-	ptrace(PTRACE_SETREGS, t->tid, NULL, &t->regs);
-	return -EFAULT;
+	if (!err && call->watch)
+		err = replace_return(t);
+	if (!err)
+		err = restore(t);
+	if (!err)
+		*result = value;
+	return err;
 }
 
-int thread_call(struct held_thread *t, int mem, const struct call_return *ret, uint64_t stack_top,
-		uint64_t function, const uint64_t args[CALL_ARGS], int timeout_ms,
-		uint64_t *result)
+int thread_call(struct held_thread *t, int mem, const struct call_return *ret,
+		const struct call_spec *spec, int timeout_ms, uint64_t *result)
 {
-	uint64_t top = stack_top ? stack_top : t->regs.rsp - RED_ZONE;
-	struct call_place place;
-	uint64_t value;
+	uint64_t top = spec->stack_top ? spec->stack_top : t->regs.rsp - RED_ZONE;
+	struct call call = { .tells = spec->tells };
 	int err;
 
 	if (t->filtered)	/* a filter might kill for the call that replaces the return */
 		thread_forget_remaining_time(t);
-	err = write_frame(t, mem, ret, top, &place);
-
+	call.watch = !spec->tells && thread_has_remaining_time(t);
+	err = write_frame(t, mem, ret, top, &call);
 	if (!err)
-		err = start_call(t, ret, &place, function, args);
+		err = start_call(t, ret, &call, spec->function, spec->args);
 	if (err)
 		return err;
-	err = await_return(t, &place, timeout_ms);
+	err = await_answer(t, &call, timeout_ms);
 	if (err == -ETIMEDOUT)
 		leave_running(t);
 	if (err == -EFAULT)
-		return fault_in_call(t);
-	if (err)
-		return err;
-	err = image_read(mem, place.result, &value, sizeof(value));
-	if (!err)
-		err = end_call(t);
-	if (!err)
-		*result = value;
-	return err;
+		restore(t);
+	return err ? err : finish(t, mem, &call, result);
 }

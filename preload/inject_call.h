@@ -30,18 +30,26 @@ int call_find_return(struct call_return *out, const struct image *image,
 
 #define CALL_ARGS	6
 
+struct call_spec {
+	uint64_t function;
+	uint64_t args[CALL_ARGS];	/* in registers; the first on the stack, a seventh, is 0 */
+	uint64_t stack_top;		/* end of the stack to run on; 0: the thread's own */
+	/*
+	 * When the function has its answer it calls rt_sigprocmask(SIG_UNBLOCK) for
+	 * SIGURG with a 64-bit mask that its answer, 64 bits, follows in memory. It
+	 * need not return then. (It returns when nobody traces it any more.)
+	 */
+	bool tells;
+};
+
 /*
- * Arguments in registers; the first on the stack, a seventh, is 0.
- *
- * Calls `function` on the stack that ends at `stack_top` (0: on the thread's
- * own) and waits for it. 0 and *result;
+ * Makes the call and waits for it. 0 and *result;
  *	-ETIMEDOUT	it still runs: the thread was let go and will restore itself
  *	-EFAULT		it faulted: the thread has its old registers again
  *	-ESRCH		the process ended meanwhile
  * After -ETIMEDOUT and -ESRCH the thread is no longer held.
  */
-int thread_call(struct held_thread *t, int mem, const struct call_return *ret, uint64_t stack_top,
-		uint64_t function, const uint64_t args[CALL_ARGS], int timeout_ms,
-		uint64_t *result);
+int thread_call(struct held_thread *t, int mem, const struct call_return *ret,
+		const struct call_spec *spec, int timeout_ms, uint64_t *result);
 
 #endif
