@@ -21,6 +21,7 @@
 #include "preload/live_table.h"
 #include "preload/modules.h"
 #include "preload/recipes.h"
+#include "preload/sampling.h"
 #include "preload/stack_table.h"
 
 enum { PAGES = 96, LONGEST = 20, ROUNDS = 20000 };
@@ -58,6 +59,7 @@ static int begin_session(void **state)
 	clock_init();
 	clock_start(&recorder.hdr->clock);
 	recorder.tick0 = recorder.hdr->clock.tick0;
+	sampling_begin();
 	stack_capture_init();
 	assert_int_equal(live_init(), 0);
 	assert_int_equal(recipes_init(), 0);
