@@ -155,18 +155,25 @@ static int look_at_ustack(void *arg, uint64_t key, const struct ka_ustack *s)
 	return hash_index_add(&c->ustack_index, hash_mix(key), c->ustacks.count - 1);
 }
 
-int capture_look(struct capture *c)
+static int look_at_stacks(struct capture *c, bool all)
 {
-	int err = tracer_each_cache(c->tracer, look_at_cache, c);
+	int err;
 
 	symbols_new_round(c->symbols);
-	if (!err)
-		err = tracer_each_site(c->tracer, look_at_site, c);
+	err = all ? tracer_each_site(c->tracer, look_at_site, c)
+		  : tracer_each_new_site(c->tracer, look_at_site, c);
 	if (!err && c->settings->tracer.config.user_stacks) {
 		userspace_new_round(c->userspace);
 		err = tracer_each_ustack(c->tracer, look_at_ustack, c);
 	}
 	return err;
+}
+
+int capture_look(struct capture *c)
+{
+	int err = tracer_each_cache(c->tracer, look_at_cache, c);
+
+	return err ? err : look_at_stacks(c, false);
 }
 
 /* ---- snapshots --------------------------------------------------------------------- */
@@ -340,8 +347,10 @@ static int sum_up(struct capture *c)
 int capture_snapshot(struct capture *c)
 {
 	struct verdicts *v = tracer_verdicts(c->tracer);
-	int err = capture_look(c);
+	int err = tracer_each_cache(c->tracer, look_at_cache, c);
 
+	if (!err)
+		err = look_at_stacks(c, true);
 	if (err)
 		return err;
 	c->objects.count = 0;

@@ -67,7 +67,8 @@ struct timeline *capture_timeline(const struct capture *c);
 
 /*
  * Looks at what is new: decides about caches, resolves stacks while the modules
- * are still there. To be called about once a second. 0 or -errno.
+ * are still there. To be called about twice a second; costs little when little is new.
+ * Totals of known sites are as of the last snapshot. 0 or -errno.
  */
 int capture_look(struct capture *c);
 

@@ -201,7 +201,7 @@ static int run(struct capture *c, const struct procs *p)
 	}
 	tracer_stop(capture_tracer(c));
 	if (!err)
-		err = capture_look(c);
+		err = capture_snapshot(c);
 	if (!err)
 		err = print_processes(c, p->top);
 	if (!err)

@@ -114,6 +114,10 @@ struct alloc_event {
 	__u32 gfp;
 };
 
+/* The keys of the sites that came last, so that user space need not look at all of them. */
+__u64 new_site[KA_NEW_SITES];
+__u64 new_sites;	/* ever */
+
 static __always_inline void lose(__u32 cause, __u64 n)
 {
 	__u64 *loss = bpf_map_lookup_elem(&losses, &cause);

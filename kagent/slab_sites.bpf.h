@@ -91,6 +91,7 @@ static __always_inline __u64 enter_site(const struct alloc_event *e, __u64 now)
 			lose(KA_LOSS_SITES, 1);
 			return 0;
 		}
+		new_site[__sync_fetch_and_add(&new_sites, 1) % KA_NEW_SITES] = hash;
 		if (site->flags & KA_SITE_CUT)
 			lose(KA_LOSS_CUT, 1);
 	}

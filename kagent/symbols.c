@@ -6,6 +6,8 @@
 #include "kagent/ksyms.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +18,10 @@ struct known {
 
 struct symbols {
 	char *path;
-	struct ksyms *ksyms;	/* of this round */
+	struct ksyms *ksyms;
+	uint64_t modules;	/* fingerprint of /proc/modules when ksyms were read */
+	bool checked;		/* in this round, that the modules are still the same */
+	bool fresh;		/* ksyms were read in this round */
 	struct known *list;
 	size_t count, room;
 	struct hash_index index;
@@ -52,8 +57,67 @@ void symbols_close(struct symbols *s)
 
 void symbols_new_round(struct symbols *s)
 {
+	s->checked = s->fresh = false;
+}
+
+/* Of names and addresses: the counts of users beside them change all the time. */
+static uint64_t modules_fingerprint(void)
+{
+	FILE *f = fopen("/proc/modules", "re");
+	char line[1024], name[64], address[32];
+	uint64_t hash = 1;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %*s %*s %*s %*s %31s", name, address) != 2)
+			continue;
+		hash = hash_bytes(name, strlen(name), hash);
+		hash = hash_bytes(address, strlen(address), hash);
+	}
+	if (f)
+		fclose(f);
+	return hash;
+}
+
+static int read_ksyms(struct symbols *s)
+{
+	uint64_t modules = modules_fingerprint();
+	struct ksyms *k;
+	int err = ksyms_load(s->path, "/proc/modules", &k);
+
+	if (err)
+		return err;
 	ksyms_free(s->ksyms);
-	s->ksyms = NULL;
+	s->ksyms = k;
+	s->modules = modules;
+	s->checked = s->fresh = true;
+	return 0;
+}
+
+/* kallsyms are large: they are read again only when there are other modules. */
+static int bring_up_to_date(struct symbols *s)
+{
+	if (s->ksyms && (s->checked || modules_fingerprint() == s->modules)) {
+		s->checked = true;
+		return 0;
+	}
+	return read_ksyms(s);
+}
+
+/*
+ * A return address may be the first byte behind a function that never returns, hence
+ * addr - 1. BPF programs come and go without being modules.
+ */
+static int look_up(struct symbols *s, uint64_t addr, struct ksym *sym)
+{
+	int err = bring_up_to_date(s);
+
+	if (err)
+		return err;
+	err = ksyms_find(s->ksyms, addr - 1, sym);
+	if ((!err && strcmp(sym->module, "bpf")) || s->fresh)
+		return err;
+	err = read_ksyms(s);
+	return err ? err : ksyms_find(s->ksyms, addr - 1, sym);
 }
 
 static bool same_addr(const void *owner, uint32_t index, const void *key)
@@ -74,13 +138,10 @@ static int resolve(struct symbols *s, uint64_t addr, struct known *k)
 	size_t name_len;
 	int err;
 
-	if (!s->ksyms) {
-		err = ksyms_load(s->path, "/proc/modules", &s->ksyms);
-		if (err)
-			return err;
-	}
-	/* A return address may be the first byte behind a function that never returns. */
-	if (ksyms_find(s->ksyms, addr - 1, &sym))
+	err = look_up(s, addr, &sym);
+	if (err && err != -ENOENT)
+		return err;
+	if (err)
 		sym = (struct ksym) { "", "", addr };
 	name_len = strlen(sym.name) + 1;
 	k->name = malloc(name_len + strlen(sym.module) + 1);

@@ -49,6 +49,8 @@ typedef int tracer_cache_fn(void *arg, uint64_t cache, const struct ka_cache *c)
 typedef int tracer_proc_fn(void *arg, const struct ka_proc_key *key, const struct ka_proc *p);
 int tracer_each_object(struct tracer *t, tracer_object_fn *fn, void *arg);
 int tracer_each_site(struct tracer *t, tracer_site_fn *fn, void *arg);
+/* Only those that are new since the last call of either. */
+int tracer_each_new_site(struct tracer *t, tracer_site_fn *fn, void *arg);
 int tracer_each_ustack(struct tracer *t, tracer_ustack_fn *fn, void *arg);
 int tracer_each_cache(struct tracer *t, tracer_cache_fn *fn, void *arg);
 int tracer_each_proc(struct tracer *t, tracer_proc_fn *fn, void *arg);

@@ -141,7 +141,38 @@ int tracer_each_object(struct tracer *t, tracer_object_fn *fn, void *arg)
 
 int tracer_each_site(struct tracer *t, tracer_site_fn *fn, void *arg)
 {
+	t->sites_seen = __atomic_load_n(&t->skel->bss->new_sites, __ATOMIC_ACQUIRE);
 	return each_entry(t->skel->maps.sites, give_site, &(struct typed) { arg, { .site = fn } });
+}
+
+static int give_new_site(struct tracer *t, uint64_t key, tracer_site_fn *fn, void *arg)
+{
+	size_t size = bpf_map__value_size(t->skel->maps.sites);
+	struct ka_site *s = malloc(size);
+	int err = s ? 0 : -ENOMEM;
+
+	if (!err && !bpf_map__lookup_elem(t->skel->maps.sites, &key, sizeof(key), s, size, 0))
+		err = fn(arg, key, s);
+	free(s);
+	return err;
+}
+
+int tracer_each_new_site(struct tracer *t, tracer_site_fn *fn, void *arg)
+{
+	uint64_t end = __atomic_load_n(&t->skel->bss->new_sites, __ATOMIC_ACQUIRE), key;
+	__u64 *slot;
+	int err = 0;
+
+	if (end - t->sites_seen > KA_NEW_SITES)
+		return tracer_each_site(t, fn, arg);
+	for (; t->sites_seen != end && !err; t->sites_seen++) {
+		slot = &t->skel->bss->new_site[t->sites_seen % KA_NEW_SITES];
+		key = __atomic_exchange_n(slot, 0, __ATOMIC_ACQ_REL);
+		if (!key)
+			break;	/* the number is taken, the key isn't there yet: next time */
+		err = give_new_site(t, key, fn, arg);
+	}
+	return err;
 }
 
 int tracer_each_ustack(struct tracer *t, tracer_ustack_fn *fn, void *arg)

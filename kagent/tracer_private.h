@@ -15,6 +15,7 @@ struct tracer {
 	tracer_event_fn *event_fn;
 	void *event_arg;
 	int cpus;
+	uint64_t sites_seen;	/* of the BPF side's new_sites */
 	bool bulk_seen;		/* fentry on the bulk paths is attached */
 };
 
