@@ -66,14 +66,14 @@ static ALWAYS_INLINE void *obtained(void *p, size_t size, struct frame_regs from
 }
 
 /* The recorder lets go of @p. */
-static __attribute__((noinline)) void releasing_known(void *p)
+static __attribute__((noinline)) void releasing_known(void *p, uint32_t *slot)
 {
 	struct thread_state *t = recorder_enter();
 
 	if (likely(t)) {
 		uint64_t begin = overhead_begin(t);
 
-		hot_free(t, p, TRACE_FREE);
+		hot_free(t, p, slot, TRACE_FREE);
 		overhead_end(begin);
 		recorder_leave(t);
 	} else {
@@ -83,9 +83,11 @@ static __attribute__((noinline)) void releasing_known(void *p)
 
 static ALWAYS_INLINE void releasing(void *p)
 {
+	uint32_t *slot = hot_recorded(p);
+
 	/* Not sampled, or older than the recording: no thread state, nothing shared is touched. */
-	if (!hot_is_unknown(p))
-		releasing_known(p);
+	if (slot || unlikely(recorder.cfg.trace))
+		releasing_known(p, slot);
 }
 
 static ALWAYS_INLINE void release(void *p)

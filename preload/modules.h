@@ -4,7 +4,7 @@
  *
  * The loader counts loads and unloads (dl_iterate_phdr's dlpi_adds, dlpi_subs).
  * They are looked at when a stack is seen for the first time and after dlclose,
- * never per event. An unload voids recipes, kept stacks and libunwind's caches;
+ * never per event. An unload voids recipes and kept stacks;
  * when another object takes over the addresses of one that is gone, the epoch
  * advances, so that older stacks keep their names.
  */

@@ -153,20 +153,18 @@ static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_
 	hot_block(t, (uintptr_t)p, size, from);
 }
 
-/* Is @p certainly none of the recorded blocks, nor to be traced? Any context. */
-static ALWAYS_INLINE bool hot_is_unknown(const void *p)
+/* The shadow slot of @p if some block is recorded there, else NULL. Any context. */
+static ALWAYS_INLINE uint32_t *hot_recorded(const void *p)
 {
-	uint32_t *slot;
+	uint32_t *slot = likely(live_root) ? live_slot((uintptr_t)p) : NULL;
 
-	if (unlikely(!live_root) || unlikely(recorder.cfg.trace))
-		return false;
-	slot = live_slot((uintptr_t)p);
-	return !slot || !__atomic_load_n(slot, __ATOMIC_RELAXED);
+	return slot && __atomic_load_n(slot, __ATOMIC_RELAXED) ? slot : NULL;
 }
 
-static ALWAYS_INLINE void hot_free(struct thread_state *t, const void *p, enum session_trace_op op)
+/* @slot: of hot_recorded(). */
+static ALWAYS_INLINE void hot_free(struct thread_state *t, const void *p, uint32_t *slot,
+				   enum session_trace_op op)
 {
-	uint32_t *slot = live_slot((uintptr_t)p);
 	uint32_t index = slot ? hot_take_from_shadow(slot, (uintptr_t)p) : 0;
 
 	if (unlikely(recorder.cfg.trace))

@@ -148,7 +148,7 @@ void record_alloc(struct thread_state *t, const void *p, size_t size, const stru
 
 void record_free(struct thread_state *t, const void *p, enum session_trace_op op)
 {
-	hot_free(t, p, op);
+	hot_free(t, p, hot_recorded(p), op);
 }
 
 void record_free_nested(const void *p)

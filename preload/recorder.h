@@ -5,7 +5,7 @@
  *
  * Model. A hook asks recorder_enter() for the thread's state. NULL means "not
  * now": recording is off, this process has no session, or the thread is inside
- * the recorder already (signal handler, libunwind's own allocations); the hook
+ * the recorder already (a signal handler, or what it calls allocates); the hook
  * then just calls the real function. Otherwise the thread is marked busy until
  * recorder_leave().
  *
@@ -46,7 +46,8 @@ struct recorder {
 	bool weighs;			/* blocks stand for more than themselves, now or later */
 	bool temporary;			/* the session goes away after the exit report */
 	bool frozen;			/* a seccomp filter may kill for any system call: none is made */
-	struct lock grow;		/* sections, stack table, free batches; see ARCHITECTURE.md */
+	/* Written now and then: not in a cache line that every event reads. */
+	_Alignas(64) struct lock grow;	/* sections, stack table, free batches; see ARCHITECTURE.md */
 	uint32_t free_batches;		/* first record of the first batch given back, 0: none */
 };
 

@@ -24,7 +24,7 @@ COLD bool records_refill(struct thread_state *t);
 /* Moves one batch of the long list of @t to the shared ones. */
 COLD void records_give_batch(struct thread_state *t);
 
-/* Rebuilds the free lists: @from_copy records were copied from a parent. After a fork. */
+/* Makes shared batches of all free places below @used. After a fork. */
 void records_relink(uint64_t used);
 
 /* A free place, or 0. */
