@@ -128,6 +128,24 @@ int options_parse(const struct option_table *table, int argc, char **argv,
 	return rc;
 }
 
+bool options_given(const struct option_table *table, int argc, char **argv, const int *ids)
+{
+	struct getopt_form form;
+	bool given = false;
+	int id, said = opterr;
+
+	if (form_make(table, &form))
+		return false;
+	optind = 0;
+	opterr = 0;
+	while (!given && (id = getopt_long(argc, argv, form.letters, form.longs, NULL)) != -1)
+		for (const int *wanted = ids; *wanted && !given; wanted++)
+			given = id == *wanted || (id == ':' && optopt == *wanted);
+	opterr = said;
+	form_free(&form);
+	return given || optind < argc;
+}
+
 /* Prints text from column `at` on, broken at blanks to end before HELP_WIDTH. */
 static void print_wrapped(const char *text, int at, FILE *out)
 {

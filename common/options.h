@@ -9,6 +9,7 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -51,6 +52,12 @@ typedef int option_set_fn(void *ctx, int id, const char *arg);
  */
 int options_parse(const struct option_table *table, int argc, char **argv,
 		  option_set_fn *set, void *ctx, int *rest);
+
+/*
+ * Is one of these options on the command line (ids ends with 0), or anything behind
+ * "--"? Options that are not in the table are passed over, as if they took no argument.
+ */
+bool options_given(const struct option_table *table, int argc, char **argv, const int *ids);
 
 /* Prints usage, options and examples, for 80 columns. */
 void options_help(const struct option_table *table, FILE *out);

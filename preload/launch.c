@@ -28,6 +28,8 @@ static const int passed_on[] = {
 struct launch {
 	struct target target;
 	char *const *argv;
+	launch_before_fn *before;
+	void *arg;
 	char path[PATH_MAX];
 	pid_t pid;
 	int status;		/* of waitpid() */
@@ -102,22 +104,50 @@ static int become_program(const struct launch *l, const char *library, const cha
 	return -errno;
 }
 
+/* In the child: until the parent has closed the other end. */
+static void wait_for_end_of(int fd)
+{
+	char byte;
+
+	while (read(fd, &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
+static void run_child(const struct launch *l, const char *library, const char *recording,
+		      int report, const int go[2])
+{
+	int error;
+
+	close(go[1]);
+	wait_for_end_of(go[0]);
+	error = become_program(l, library, recording);
+	_exit(write(report, &error, sizeof(error)) == sizeof(error) ? STATUS_NOT_FOUND :
+	      STATUS_NOT_EXECUTABLE);
+}
+
 static int start_program(struct launch *l, const char *library, const char *recording)
 {
-	int report[2], error = 0;
+	int report[2], go[2], error = 0;
 	ssize_t len;
 
 	if (pipe2(report, O_CLOEXEC))
 		return -errno;
+	if (pipe2(go, O_CLOEXEC)) {
+		error = -errno;
+		close(report[0]);
+		close(report[1]);
+		return error;
+	}
 	l->pid = fork();
 	if (l->pid < 0)
 		error = -errno;
-	if (l->pid == 0) {
-		error = become_program(l, library, recording);
-		len = write(report[1], &error, sizeof(error));
-		_exit(len == sizeof(error) ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE);
-	}
+	if (l->pid == 0)
+		run_child(l, library, recording, report[1], go);
 	close(report[1]);
+	close(go[0]);
+	if (l->pid > 0 && l->before)
+		l->before(l->arg, l->pid);
+	close(go[1]);
 	/* end of file when exec has closed the other end */
 	while (!error && (len = read(report[0], &error, sizeof(error))) < 0 && errno == EINTR)
 		;
@@ -255,7 +285,7 @@ static int launch_end(struct target *target)
 	return 128 + WTERMSIG(l->status);
 }
 
-struct target *launch_target(char *const *argv)
+struct target *launch_target(char *const *argv, launch_before_fn *before, void *arg)
 {
 	static const struct target_ops ops = {
 		launch_begin, launch_event, launch_enough, launch_end
@@ -263,5 +293,7 @@ struct target *launch_target(char *const *argv)
 	static struct launch launch = { .target = { &ops, -1 } };
 
 	launch.argv = argv;
+	launch.before = before;
+	launch.arg = arg;
 	return &launch.target;
 }

@@ -26,6 +26,7 @@ struct live_view {
 	FILE *out;		/* NULL: no text is to be printed (any more) */
 	bool colour;
 	size_t announced;	/* sessions */
+	struct beside *beside;
 };
 
 int live_view_new(const struct settings *settings, const char *sysroot, struct live_view **out)
@@ -48,6 +49,11 @@ int live_view_new(const struct settings *settings, const char *sysroot, struct l
 	view->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	*out = view;
 	return 0;
+}
+
+void live_view_beside(struct live_view *view, struct beside *beside)
+{
+	view->beside = beside;
 }
 
 void live_view_free(struct live_view *view)
@@ -171,17 +177,23 @@ static int make_report(const struct live_view *view, const struct followed *one,
 	return 0;
 }
 
+static void write_clock(char *text, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (!localtime_r(&now, &tm) || !strftime(text, size, "%H:%M:%S", &tm))
+		*text = '\0';
+}
+
 /* "11:16:33", and which process where there are several. */
 static void heading(const struct live_view *view, const struct followed *one, char *text,
 		    size_t size)
 {
 	const struct session_header *header = session_header(one->session);
-	time_t now = time(NULL);
-	char clock[16] = "", comm[64];
-	struct tm tm;
+	char clock[16], comm[64];
 
-	if (localtime_r(&now, &tm))
-		strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
+	write_clock(clock, sizeof(clock));
 	if (view->announced < 2) {
 		snprintf(text, size, "%s", clock);
 		return;
@@ -240,7 +252,7 @@ static void print_process(struct live_view *view, const struct followed *one, bo
 static void retire(struct live_view *view, struct followed *one)
 {
 	one->shown = true;
-	if (!view->settings->outputs.count)
+	if (!view->settings->outputs.count && !view->beside)
 		follow_done(one);
 }
 
@@ -267,9 +279,110 @@ static bool print_all(struct live_view *view, struct follow *follow, bool only_e
 	return !first;
 }
 
+/* ---- the kernel's part ---- */
+
+static int kernel_report(const struct live_view *view, struct session *session,
+			 struct report **out)
+{
+	const struct settings *s = view->settings;
+	const struct report_options options = {
+		.older_set = true, .older_ns = s->older_ns, .top = s->top,
+		.blocks = s->show_allocs,
+	};
+	struct report *report = report_new(view->symbolizer, &options);
+	int rc = report ? report_add_session(report, session) : -ENOMEM;
+
+	if (!rc)
+		rc = report_build(report);
+	if (rc)
+		report_free(report);
+	else
+		*out = report;
+	return rc;
+}
+
+/* What the processes hold in the kernel; nothing when that is nothing. */
+static void print_kernel(const struct live_view *view, struct session *session, const char *when)
+{
+	const struct settings *s = view->settings;
+	char clock[16], text[64];
+	const struct text_options options = {
+		.show_allocs = s->show_allocs, .wide = s->wide, .colour = view->colour,
+		.time = text,
+	};
+	struct report *report;
+
+	if (!view->out || !session || kernel_report(view, session, &report))
+		return;
+	write_clock(clock, sizeof(clock));
+	snprintf(text, sizeof(text), "%s kernel%s", clock, when);
+	if (report_summary(report)->sites_live || report_summary(report)->lossy) {
+		text_print_stacks(view->out, report, &options);
+		text_print_losses(view->out, report);
+	}
+	report_free(report);
+}
+
+/* What stays in the kernel although the processes are gone: a line. */
+static void print_kernel_left(const struct live_view *view, struct session *session)
+{
+	struct report *report;
+	const struct figure *all;
+	char clock[16];
+
+	if (!view->out || !session || kernel_report(view, session, &report))
+		return;
+	all = &report_summary(report)->all;
+	write_clock(clock, sizeof(clock));
+	fprintf(view->out, "[%s kernel, after the end] %.0f bytes in %.0f allocations are left\n",
+		clock, all->est_bytes, all->est_count);
+	report_free(report);
+}
+
+static bool all_over(const struct follow *follow)
+{
+	for (const struct followed *one = follow_first(follow); one; one = one->next)
+		if (one->session && !is_over(one))
+			return false;
+	return true;
+}
+
+/*
+ * The session that shows what the processes hold: as of now, and when they are
+ * gone, as of the last time when they were not.
+ */
+static struct session *kernel_part(const struct live_view *view, const struct follow *follow)
+{
+	struct session *before = beside_session(view->beside), *after = beside_after(view->beside);
+
+	if (!before || (after && !all_over(follow)))
+		return after;
+	return before;
+}
+
+static void print_kernel_last(const struct live_view *view, const struct follow *follow)
+{
+	struct session *part = kernel_part(view, follow), *after = beside_after(view->beside);
+
+	if (!all_over(follow)) {
+		print_kernel(view, part, "");
+	} else if (part == after) {
+		print_kernel(view, after, ", after the end");
+	} else {
+		print_kernel(view, part, ", before the end");
+		print_kernel_left(view, after);
+	}
+}
+
 bool live_view_interval(struct live_view *view, struct follow *follow)
 {
-	return print_all(view, follow, false);
+	bool printed = print_all(view, follow, false);
+
+	if (view->beside)
+		beside_refresh(view->beside);
+	print_kernel(view, beside_session(view->beside), "");
+	flush(view);
+	return printed;
 }
 
 /* One report over all sessions that are open. */
@@ -285,6 +398,8 @@ static int make_combined(struct live_view *view, struct follow *follow, uint64_t
 	for (struct followed *one = follow_first(follow); one && !rc; one = one->next)
 		if (one->session)
 			rc = report_add_session(report, one->session);
+	if (!rc && kernel_part(view, follow))
+		rc = report_add_session(report, kernel_part(view, follow));
 	if (!rc)
 		rc = report_build(report);
 	if (rc) {
@@ -307,10 +422,21 @@ int live_view_combined(struct live_view *view, struct follow *follow, struct rep
 	return some ? make_combined(view, follow, view->settings->older_ns, out) : -ENOENT;
 }
 
-static int write_outputs(struct live_view *view, struct follow *follow)
+/* The end of a text with a kernel part: who holds what, on both sides. */
+static void print_holders(const struct live_view *view, const struct report *report)
+{
+	const struct text_options options = {
+		.wide = view->settings->wide, .colour = view->colour,
+	};
+
+	text_print_totals(view->out, report, &options);
+}
+
+/* What needs all processes in one report. */
+static int final_combined(struct live_view *view, struct follow *follow, bool text)
 {
 	const struct settings *s = view->settings;
-	const struct text_options text = { .show_allocs = s->show_allocs, .wide = s->wide };
+	const struct text_options options = { .show_allocs = s->show_allocs, .wide = s->wide };
 	struct report *report;
 	int rc = make_combined(view, follow, 0, &report);
 
@@ -318,13 +444,21 @@ static int write_outputs(struct live_view *view, struct follow *follow)
 		fprintf(stderr, "memleak: no report: %s\n", session_strerror(rc));
 		return rc;
 	}
-	rc = outputs_write(&s->outputs, report, &text, "memleak");
+	if (text && view->out)
+		print_holders(view, report);
+	flush(view);
+	if (s->outputs.count)
+		rc = outputs_write(&s->outputs, report, &options, "memleak");
 	report_free(report);
 	return rc;
 }
 
 int live_view_final(struct live_view *view, struct follow *follow, bool only_ended)
 {
+	bool kernel = view->beside && !only_ended;
+
 	print_all(view, follow, only_ended);
-	return view->settings->outputs.count ? write_outputs(view, follow) : 0;
+	if (kernel)
+		print_kernel_last(view, follow);
+	return kernel || view->settings->outputs.count ? final_combined(view, follow, kernel) : 0;
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 
+#include "preload/beside.h"
 #include "preload/follow.h"
 #include "preload/settings.h"
 #include "report/report.h"
@@ -22,6 +23,9 @@ struct live_view;
  */
 int live_view_new(const struct settings *settings, const char *sysroot, struct live_view **out);
 void live_view_free(struct live_view *view);	/* NULL is allowed */
+
+/* What the processes hold in the kernel belongs to the reports, too. Borrowed; NULL for none. */
+void live_view_beside(struct live_view *view, struct beside *beside);
 
 /* The line that tells a process is traced now, for each new one. */
 void live_view_announce(struct live_view *view, struct follow *follow);

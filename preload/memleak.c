@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "preload/attach.h"
+#include "preload/beside.h"
 #include "preload/follow.h"
 #include "preload/launch.h"
 #include "preload/library.h"
@@ -36,12 +37,13 @@ static int failed(const char *what, int err)
 struct run {
 	const struct settings *settings;
 	struct target *target;
-	char dir[PATH_MAX];	/* private; empty: sessions are kept */
+	char dir[PATH_MAX];	/* private; empty: none is needed */
 	char pattern[PATH_MAX];
 	char sysroot[64];	/* where the program's files are; empty: here */
 	struct follow *follow;
 	struct live_view *view;
 	struct live_server *server;
+	struct beside *beside;	/* kagent; NULL: not asked for, or not to be had */
 };
 
 static int start_server(struct run *r)
@@ -67,10 +69,13 @@ static int run_prepare(struct run *r)
 		rc = settings_output_pattern(r->settings, r->pattern);
 		if (rc)
 			return rc;
-	} else {
+	}
+	if (!r->settings->output || r->settings->kernel) {
 		rc = private_dir_make(r->dir);
 		if (rc)
 			return failed("no directory for sessions in /dev/shm, $TMPDIR or /tmp", rc);
+	}
+	if (!r->settings->output) {
 		strcpy(r->pattern, r->dir);
 		strcat(r->pattern, "/%p.leak");
 	}
@@ -79,6 +84,41 @@ static int run_prepare(struct run *r)
 		return failed("cannot watch the directory of the sessions", rc);
 	rc = live_view_new(r->settings, *r->sysroot ? r->sysroot : NULL, &r->view);
 	return rc ? failed("report", rc) : 0;
+}
+
+static void start_beside(struct run *r, const pid_t *pids, size_t count)
+{
+	const struct settings *s = r->settings;
+	const struct beside_options options = {
+		.dir = r->dir, .pids = pids, .pid_count = count, .children = !s->no_follow,
+		.interval_ns = s->interval_ns, .older_ns = s->older_ns,
+	};
+
+	if (beside_start(&options, &r->beside))
+		fputs("memleak: --kernel: goes on without what is held in the kernel\n", stderr);
+	live_view_beside(r->view, r->beside);
+}
+
+/* A launch_before_fn */
+static void start_beside_launch(void *arg, pid_t pid)
+{
+	start_beside(arg, &pid, 1);
+}
+
+static void stop_beside(struct run *r)
+{
+	char path[PATH_MAX];
+	int rc;
+
+	if (!r->beside)
+		return;
+	beside_stop(r->beside);
+	if (!r->settings->output)
+		return;
+	settings_kernel_path(r->pattern, path);
+	rc = beside_keep(r->beside, path);
+	if (rc)
+		failed("the kernel's session cannot be kept", rc);
 }
 
 static int run_begin(struct run *r)
@@ -90,6 +130,8 @@ static int run_begin(struct run *r)
 		return failed("settings", -ENOMEM);
 	rc = r->target->ops->begin(r->target, recording);
 	free(recording);
+	if (!rc && r->settings->kernel && r->settings->action == SETTINGS_ATTACH)
+		start_beside(r, r->settings->pids, r->settings->pid_count);
 	return rc;
 }
 
@@ -135,6 +177,7 @@ static int run_target(struct run *r)
 	rc = watch_run(r->settings, r->target, r->follow, r->view, r->server, &enough);
 	if (rc)
 		failed("watching stopped", rc);
+	stop_beside(r);
 	drop_private_dir(r);
 	status = r->target->ops->end(r->target);
 	rc = live_view_final(r->view, r->follow, enough);
@@ -149,14 +192,16 @@ static int run(struct run *r)
 	drop_private_dir(r);
 	live_server_free(r->server);
 	live_view_free(r->view);
+	beside_free(r->beside);
 	follow_close(r->follow);
 	return status;
 }
 
 static int run_launch(const struct settings *settings)
 {
-	struct run r = { .settings = settings, .target = launch_target(settings->argv) };
+	struct run r = { .settings = settings };
 
+	r.target = launch_target(settings->argv, settings->kernel ? start_beside_launch : NULL, &r);
 	return run(&r);
 }
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # memleak: the command that launches a program and watches it.
-memleak-srcs += $(addprefix preload/,memleak.c settings.c words.c watch.c live_view.c growth.c \
+memleak-srcs += $(addprefix preload/,memleak.c settings.c words.c watch.c live_view.c growth.c beside.c \
 	follow.c outer_pid.c trace_view.c launch.c program.c library.c private_dir.c)
 targets-memleak_static-ldlibs := -static
 unit-words-srcs := preload/words.c

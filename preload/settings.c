@@ -20,7 +20,7 @@ enum { STATUS_USAGE = 2 };
 enum {
 	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF,
 	OPT_NO_FOLLOW, OPT_WIDE, OPT_SERVE, OPT_SERVE_TOKEN, OPT_COMM, OPT_ATTACH_TIMEOUT,
-	OPT_MAX_OVERHEAD, OPT_VERSION,
+	OPT_MAX_OVERHEAD, OPT_KERNEL, OPT_VERSION,
 };
 
 #define LIBLEAK_PATH_MAX	512
@@ -34,6 +34,8 @@ static const struct option_def defs[] = {
 	{ OPT_COMM, "comm", "NAME", "trace the running processes of that name; may be repeated", 0 },
 	{ OPT_ATTACH_TIMEOUT, "attach-timeout", "S", "give up attaching when no thread of the process "
 	  "was at a safe place for S seconds (default 10)", 0 },
+	{ OPT_KERNEL, "kernel", NULL, "with -c or -p: what they hold in the kernel, too, by kagent (for "
+	  "root)", 0 },
 	{ 't', "trace", NULL, "print each call as it happens, with pid, address and size", 0 },
 	{ 'a', "show-allocs", NULL, "show addresses and sizes as well as call stacks", 0 },
 	{ 'i', "interval", "S", "seconds between reports (default 5)", 0 },
@@ -305,6 +307,9 @@ static int set_option(void *ctx, int id, const char *arg)
 	case OPT_WIDE:
 		s->wide = true;
 		return 0;
+	case OPT_KERNEL:
+		s->kernel = true;
+		return 0;
 	case 'h':
 		p->help = true;
 		return 0;
@@ -339,8 +344,18 @@ static int check(struct settings *s, int argc, char **argv, int rest)
 		return conflict("--serve-token is for --serve HOST:PORT");
 	if (s->trace && settings_claim_stdout(s))
 		return conflict("-t prints to standard output: give the report a file");
+	if (s->kernel && !s->argv && !s->pid_count)
+		return conflict("--kernel is for -c or -p: without them only the kernel is traced");
 	s->action = s->argv ? SETTINGS_RUN : s->pid_count ? SETTINGS_ATTACH : SETTINGS_KERNEL;
 	return 0;
+}
+
+/* Without any of these the command line is kagent's, with options that are unknown here. */
+static bool is_for_kagent(int argc, char **argv)
+{
+	static const int ours[] = { 'c', 'p', OPT_COMM, OPT_KERNEL, 'h', OPT_VERSION, 0 };
+
+	return !options_given(&table, argc, argv, ours);
 }
 
 int settings_parse(struct settings *s, int argc, char **argv)
@@ -351,6 +366,10 @@ int settings_parse(struct settings *s, int argc, char **argv)
 	*s = (struct settings){
 		.interval_ns = 5000000000, .older_ns = 500000000, .top = 10,
 	};
+	if (is_for_kagent(argc, argv)) {
+		s->action = SETTINGS_KERNEL;
+		return 0;
+	}
 	rc = options_parse(&table, argc, argv, set_option, &parsing, &rest);
 	if (rc == -ENOMEM)
 		return conflict(strerror(ENOMEM));
@@ -463,4 +482,24 @@ int settings_output_pattern(const struct settings *s, char pattern[PATH_MAX])
 	    LIBLEAK_PATH_MAX)
 		return complain_file("--output", s->output, "the path is too long");
 	return 0;
+}
+
+void settings_kernel_path(const char *pattern, char path[PATH_MAX])
+{
+	size_t used = 0;
+	bool named = false;
+
+	for (const char *p = pattern; *p && used + 8 < PATH_MAX; p++) {
+		if (*p != '%' || !p[1]) {
+			path[used++] = *p;
+			continue;
+		}
+		p++;
+		if (*p == '%')
+			path[used++] = '%';
+		else
+			used += (size_t)sprintf(path + used, "%s", *p == 'p' ? "kernel" : "memleak");
+		named |= *p == 'p';
+	}
+	snprintf(path + used, PATH_MAX - used, "%s", named ? "" : ".kernel");
 }

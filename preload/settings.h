@@ -33,6 +33,7 @@ struct settings {
 	uint64_t older_ns;
 	unsigned int top;	/* 0: all */
 	bool trace, show_allocs, combined_only, no_follow, wide;
+	bool kernel;		/* kagent runs beside it */
 
 	uint64_t sample_rate;	/* one in so many allocations; 0: not asked for */
 	uint64_t sample_bytes;	/* mean distance; 0: not asked for */
@@ -59,6 +60,9 @@ bool settings_claim_stdout(const struct settings *s);
  * The LIBLEAK settings for sessions named `pattern`; for free(). NULL: no memory.
  */
 char *settings_recording(const struct settings *s, const char *pattern);
+
+/* Where the kernel's session is kept that belongs to sessions named `pattern`. */
+void settings_kernel_path(const char *pattern, char path[PATH_MAX]);
 
 /* Can the outputs be written, as far as can be told now? 0 or the status for exit(), as above. */
 int settings_check_files(const struct settings *s);
