@@ -2,9 +2,9 @@
 /*
  * features.h - what the running kernel offers, read from its BTF.
  *
- * Tracepoint arguments by kernel version are in the table of slab.bpf.c's
- * comments; here they are not guessed from a version but looked up: the typedef
- * btf_trace_NAME of each tracepoint names the types of its arguments.
+ * How tracepoint arguments changed is told in slab.bpf.c. Here they are not guessed
+ * from a version but looked up: the typedef btf_trace_NAME of each tracepoint names
+ * the types of its arguments.
  */
 #ifndef KAGENT_FEATURES_H
 #define KAGENT_FEATURES_H
@@ -15,7 +15,7 @@
 struct features {
 	bool kmalloc, kmalloc_node, cache_alloc, cache_alloc_node, kfree, cache_free;
 	bool page_alloc, page_free, percpu_alloc, percpu_free;
-	bool percpu_has_call_site;	/* 6.1 */
+	bool percpu_has_call_site;
 	bool alloc_has_cache, free_has_cache;
 	bool kfunc;			/* bpf_get_kmem_cache, 6.13 */
 	bool bulk_free, bulk_alloc, bulk_alloc_noprof;	/* functions that fentry could see */

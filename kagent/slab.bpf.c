@@ -303,8 +303,9 @@ static __always_inline int on_free(__u64 ptr, __u64 cache, __u64 call_site)
 /* ---- the events ----------------------------------------------------------- */
 
 /*
- * kmalloc and kmalloc_node: (call_site, ptr, bytes_req, bytes_alloc, gfp, …) on
- * all kernels; up to 5.19 bytes_alloc of a large one is its request rounded up.
+ * kmalloc and kmalloc_node: (call_site, ptr, bytes_req, bytes_alloc, gfp, ...) on all
+ * kernels. The _node events are gone since 6.1 (commit 11e9734bcb6a, "mm/slab_common:
+ * unify NUMA and UMA version of tracepoints").
  */
 static __always_inline int kmalloc_event(struct bpf_raw_tracepoint_args *ctx, __u32 owner)
 {
@@ -370,7 +371,11 @@ int on_kfree(struct bpf_raw_tracepoint_args *ctx)
 	return on_free(ctx->args[1], 0, ctx->args[0]);
 }
 
-/* kmem_cache_free: the third argument is a name from 5.13 to 6.0, then the cache. */
+/*
+ * kmem_cache_free: the third argument is the cache's name since 5.13 (commit
+ * 3544de8ee6e4, "mm, tracing: record slab name for kmem_cache_free()"), the cache
+ * itself since 6.1 (2c1d697fb8ba).
+ */
 SEC("raw_tp/kmem_cache_free")
 int on_cache_free(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -395,7 +400,7 @@ int on_page_free(struct bpf_raw_tracepoint_args *ctx)
 	return on_free(ctx->args[0], KA_CACHE_PAGES, 0);
 }
 
-/* (call_site, reserved, is_atomic, size, align, base, off, ptr, bytes_alloc, gfp) since 6.1, */
+/* (call_site, reserved, is_atomic, size, align, base, off, ptr, bytes_alloc, gfp) of late, */
 SEC("raw_tp/percpu_alloc_percpu")
 int on_percpu_alloc(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -471,7 +476,7 @@ static long bulk_free_one(__u32 i, struct bulk *b)
 	return 0;
 }
 
-/* Arguments by number: up to 6.x the verifier lets no program load one of type void **. */
+/* Arguments by number: 6.1's verifier lets no program load one of type void **. */
 static __always_inline __u64 func_arg(void *ctx, __u32 n)
 {
 	__u64 value = 0;
