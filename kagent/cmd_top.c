@@ -113,8 +113,9 @@ static int update(void *arg, uint64_t id, const struct ka_cache *c)
 		r = &bigger[t->count++];
 		*r = (struct row) { .index = c->index };
 		snprintf(r->name, sizeof(r->name), "%s",
-			 id == KA_CACHE_LARGE ? "kmalloc-large" : id == KA_CACHE_UNKNOWN ? "unknown"
-											 : c->name.text);
+			 id == KA_CACHE_LARGE	  ? "kmalloc-large"
+			 : id == KA_CACHE_UNKNOWN ? "unknown"
+						  : c->name.text);
 	}
 	return tracer_counts(t->tracer, r->index, &r->now);
 }
@@ -202,9 +203,9 @@ static void print_table(struct table *t, const struct top *top)
 			continue;
 		printf("%-32s %10llu %12llu %10llu %+10lld %+12lld\n",
 		       fmt_name_buf(name, sizeof(name), r->name),
-		       (unsigned long long)r->delta.allocs, (unsigned long long)r->delta.alloc_bytes,
-		       (unsigned long long)r->delta.frees, (long long)net(r),
-		       (long long)(r->delta.alloc_bytes - r->delta.free_bytes));
+		       (unsigned long long)r->delta.allocs,
+		       (unsigned long long)r->delta.alloc_bytes, (unsigned long long)r->delta.frees,
+		       (long long)net(r), (long long)(r->delta.alloc_bytes - r->delta.free_bytes));
 		printed++;
 	}
 	printf("\n");

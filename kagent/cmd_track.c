@@ -17,16 +17,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOOK_NS		500000000ull	/* how often new caches and stacks are looked at */
+#define LOOK_NS		500000000ull /* how often new caches and stacks are looked at */
 #define MAX_SITES	16384
-#define OBJECT_COST	176		/* bytes of kernel memory per object of --max-objects */
+#define OBJECT_COST	176 /* bytes of kernel memory per object of --max-objects */
 
 struct run {
 	const struct track *t;
 	struct capture *c;
 	struct symbolizer *sym;
 	struct live_server *server;
-	char scratch_dir[64];	/* for the session of the current snapshot, when nobody wants it */
+	char scratch_dir[64]; /* for the session of the current snapshot, when nobody wants it */
 	char scratch[80];
 	char cmdline[256];
 };
@@ -41,8 +41,10 @@ static uint32_t affordable(uint64_t objects)
 
 	if (objects <= limit)
 		return objects;
-	fail("room for %" PRIu64 " objects instead of %" PRIu64 ", on a machine with %" PRIu64 " MiB of "
-	     "memory", limit, objects, memory >> 20);
+	fail("room for %" PRIu64 " objects instead of %" PRIu64 ", on a machine with %" PRIu64
+	     " MiB of "
+	     "memory",
+	     limit, objects, memory >> 20);
 	return limit;
 }
 
@@ -52,10 +54,17 @@ static int fill_settings(const struct track *t, struct capture_settings *s)
 
 	*s = (struct capture_settings) { .patterns = t->patterns, .pattern_count = t->pattern_count,
 					 .older_ns = t->older_ms * 1000000ull };
-	s->tracer = (struct tracer_settings) {
-		.pages = t->pages, .percpu = t->percpu, .max_objects = affordable(t->max_objects),
-		.max_sites = MAX_SITES, .max_ustacks = MAX_SITES, .cgroup_fd = -1, .ring_bytes = 1u << 22,
-		.pids = t->pids, .pid_count = t->pid_count, .children = t->children,
+	s->tracer = (struct tracer_settings){
+		.pages = t->pages,
+		.percpu = t->percpu,
+		.max_objects = affordable(t->max_objects),
+		.max_sites = MAX_SITES,
+		.max_ustacks = MAX_SITES,
+		.cgroup_fd = -1,
+		.ring_bytes = 1u << 22,
+		.pids = t->pids,
+		.pid_count = t->pid_count,
+		.children = t->children,
 	};
 	cfg->track = cfg->stacks = 1;
 	cfg->user_stacks = t->user_stacks;
@@ -72,7 +81,8 @@ static int fill_settings(const struct track *t, struct capture_settings *s)
 		cfg->by_cgroup = 1;
 		s->tracer.cgroup_fd = cgroup_open(t->cgroup);
 		if (s->tracer.cgroup_fd < 0) {
-			fail("no cgroup (version 2) %s: %s", t->cgroup, strerror(-s->tracer.cgroup_fd));
+			fail("no cgroup (version 2) %s: %s", t->cgroup,
+			     strerror(-s->tracer.cgroup_fd));
 			return s->tracer.cgroup_fd;
 		}
 	}
@@ -81,10 +91,15 @@ static int fill_settings(const struct track *t, struct capture_settings *s)
 
 static struct view_options view_options(const struct track *t)
 {
-	return (struct view_options) {
-		.by = t->by, .top = t->top, .show_allocs = t->show_allocs,
-		.colour = isatty(1) && !getenv("NO_COLOR"), .wide = t->wide, .older_ns = t->older_ms * 1000000ull,
-		.sample = t->sample > 1 ? t->sample : 0, .some_caches = t->pattern_count != 0,
+	return (struct view_options){
+		.by = t->by,
+		.top = t->top,
+		.show_allocs = t->show_allocs,
+		.colour = isatty(1) && !getenv("NO_COLOR"),
+		.wide = t->wide,
+		.older_ns = t->older_ms * 1000000ull,
+		.sample = t->sample > 1 ? t->sample : 0,
+		.some_caches = t->pattern_count != 0,
 		.some_tasks = t->pid_count || t->comm || t->cgroup,
 	};
 }
@@ -334,7 +349,8 @@ static int make_scratch(struct run *run)
 	snprintf(run->scratch_dir, sizeof(run->scratch_dir), "%s/kagent-XXXXXX",
 		 access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm");
 	if (!mkdtemp(run->scratch_dir))
-		return fail("no directory for temporary files: %s: %s", run->scratch_dir, strerror(errno));
+		return fail("no directory for temporary files: %s: %s", run->scratch_dir,
+			    strerror(errno));
 	snprintf(run->scratch, sizeof(run->scratch), "%s/snapshot.leak", run->scratch_dir);
 	return 0;
 }

@@ -110,7 +110,7 @@ struct bpf_array {
 
 /* Their values differ between kernels and configurations: looked up at load. */
 enum pageflags { PG_slab = 0 };		/* up to 6.9 */
-enum pagetype { PGTY_slab = 0, PGTY_large_kmalloc = 0 };	/* 6.12; in the top byte of page_type */
+enum pagetype { PGTY_slab = 0, PGTY_large_kmalloc = 0 }; /* 6.12; in the top byte of page_type */
 
 #pragma clang attribute pop
 

@@ -58,7 +58,7 @@ static __always_inline __u64 cache_of(__u64 ptr)
 	__u64 cache = 0;
 
 	if (cfg.use_kfunc) {
-		/* What the verifier knows as a pointer can't be hashed; swapped out it is a number. */
+		/* A pointer to the verifier, which can't be hashed; swapped out a number. */
 		__sync_lock_test_and_set(&cache, (__u64)bpf_get_kmem_cache(ptr));
 		return cache ? cache : KA_CACHE_LARGE;
 	}
@@ -187,7 +187,8 @@ static __always_inline void count_proc(const struct alloc_event *e)
 	enter_site(e, bpf_ktime_get_ns());
 }
 
-static __always_inline void send_event(__u32 op, __u64 ptr, __u64 cache, __u64 call_site, __u64 size)
+static __always_inline void send_event(__u32 op, __u64 ptr, __u64 cache, __u64 call_site,
+				       __u64 size)
 {
 	struct ka_event *ev = bpf_ringbuf_reserve(&ring, sizeof(*ev), 0);
 	__u64 id = bpf_get_current_pid_tgid();

@@ -10,8 +10,8 @@
 
 #include <linux/types.h>
 
-#define KA_MAX_DEPTH	127	/* frames of a stack, kernel.perf_event_max_stack's default */
-#define KA_TRIM		12	/* frames between the program and the allocation's caller, at most */
+#define KA_MAX_DEPTH	127	/* frames: kernel.perf_event_max_stack's default */
+#define KA_TRIM		12	/* frames inside of the allocation's caller, at most */
 #define KA_MAX_CACHES	4096
 #define KA_NEW_SITES	4096	/* a power of two */
 #define KA_NAME_LEN	64

@@ -64,7 +64,8 @@ static void choose_programs(struct tracer *t, const struct tracer_settings *s, b
 	want(skel->progs.on_page_alloc, s->pages && f->page_alloc);
 	want(skel->progs.on_page_free, s->pages && f->page_free);
 	want(skel->progs.on_percpu_alloc, s->percpu && f->percpu_alloc && f->percpu_has_call_site);
-	want(skel->progs.on_percpu_alloc_old, s->percpu && f->percpu_alloc && !f->percpu_has_call_site);
+	want(skel->progs.on_percpu_alloc_old,
+	     s->percpu && f->percpu_alloc && !f->percpu_has_call_site);
 	want(skel->progs.on_percpu_free, s->percpu && f->percpu_free);
 	want(skel->progs.on_bulk_free, fentry && f->bulk_free && frees);
 	want(skel->progs.on_bulk_alloc, fentry && f->bulk_alloc);
@@ -106,7 +107,8 @@ static int load(struct tracer *t, const struct tracer_settings *s, bool fentry)
 	if (s->pid_count && !has_family(s))
 		cfg->tgid = s->pids[0];
 	cfg->by_family = has_family(s);
-	cfg->some_tasks = cfg->tgid || cfg->by_family || cfg->by_comm || cfg->by_cgroup || cfg->min_size || cfg->max_size;
+	cfg->some_tasks = cfg->tgid || cfg->by_family || cfg->by_comm || cfg->by_cgroup ||
+			  cfg->min_size || cfg->max_size;
 	cfg->use_kfunc = t->features.kfunc;
 	cfg->alloc_has_cache = t->features.alloc_has_cache;
 	cfg->free_has_cache = t->features.free_has_cache;
@@ -313,7 +315,8 @@ void tracer_describe(const struct tracer *t, char *text, size_t size)
 	bool names = f->kfunc || t->skel->rodata->cfg.pages.map0;
 
 	snprintf(text, size, "kmalloc%s, kmem_cache%s%s%s; %s; %s",
-		 names ? "" : " (without cache names)", f->alloc_has_cache || names ? "" : " (without cache names)",
+		 names ? "" : " (without cache names)",
+		 f->alloc_has_cache || names ? "" : " (without cache names)",
 		 t->skel->links.on_page_alloc ? ", pages" : "",
 		 t->skel->links.on_percpu_free ? ", percpu" : "",
 		 t->bulk_seen ? "bulk frees seen" : "bulk frees not seen",

@@ -8,13 +8,34 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { OPT_SAMPLE = 256, OPT_COMM, OPT_CGROUP, OPT_BY, OPT_DURATION, OPT_MAX_OBJECTS, OPT_USER_STACKS,
-       OPT_PAGES, OPT_PERCPU, OPT_OUTPUT, OPT_DEPTH, OPT_CACHE, OPT_SERVE, OPT_SERVE_TOKEN,
-       OPT_CHILDREN, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF, OPT_WIDE };
+enum {
+	OPT_SAMPLE = 256,
+	OPT_COMM,
+	OPT_CGROUP,
+	OPT_BY,
+	OPT_DURATION,
+	OPT_MAX_OBJECTS,
+	OPT_USER_STACKS,
+	OPT_PAGES,
+	OPT_PERCPU,
+	OPT_OUTPUT,
+	OPT_DEPTH,
+	OPT_CACHE,
+	OPT_SERVE,
+	OPT_SERVE_TOKEN,
+	OPT_CHILDREN,
+	OPT_HTML,
+	OPT_JSON,
+	OPT_FOLDED,
+	OPT_PPROF,
+	OPT_WIDE
+};
 
 static const struct option_def defs[] = {
-	{ OPT_CACHE, "cache", "NAME", "only objects of this slab cache; * and ? match many, kmalloc-4096 "
-	  "means its whole size class; may be given again", 0 },
+	{ OPT_CACHE, "cache", "NAME",
+	  "only objects of this slab cache; * and ? match many, kmalloc-4096 "
+	  "means its whole size class; may be given again",
+	  0 },
 	{ 'o', "older", "MS", "only objects at least this old, in milliseconds (500)", 0 },
 	{ 'T', "top", "N", "print the N largest (10, 0: all)", 0 },
 	{ 'a', "show-allocs", NULL, "print each object: address, size, age, pid and command", 0 },
@@ -24,12 +45,15 @@ static const struct option_def defs[] = {
 	{ 'z', "min-size", "BYTES", "only objects of at least this size", 0 },
 	{ 'Z', "max-size", "BYTES", "only objects of at most this size", 0 },
 	{ 'p', "pid", "PID", "only what this process allocates; may be given again", 0 },
-	{ OPT_CHILDREN, "children", NULL, "with -p: and the processes that it forks from now on", 0 },
+	{ OPT_CHILDREN, "children", NULL, "with -p: and the processes that it forks from now on",
+	  0 },
 	{ OPT_COMM, "comm", "NAME", "only what tasks of this name allocate", 0 },
-	{ OPT_CGROUP, "cgroup", "PATH", "only what tasks in this cgroup (version 2) and below allocate", 0 },
+	{ OPT_CGROUP, "cgroup", "PATH",
+	  "only what tasks in this cgroup (version 2) and below allocate", 0 },
 	{ OPT_BY, "by", "WHAT", "add up by stack, process, cache or cgroup (stack)", 0 },
 	{ OPT_DURATION, "duration", "SECONDS", "end after this time", 0 },
-	{ OPT_MAX_OBJECTS, "max-objects", "N", "room for N live objects, about 170 bytes each (1000000)", 0 },
+	{ OPT_MAX_OBJECTS, "max-objects", "N",
+	  "room for N live objects, about 170 bytes each (1000000)", 0 },
 	{ OPT_DEPTH, "depth", "N", "frames per stack, 1 to 127 (64)", 0 },
 	{ OPT_USER_STACKS, "user-stacks", NULL, "record the stack in user space too", 0 },
 	{ OPT_PAGES, "pages", NULL, "follow the page allocator too", 0 },
@@ -37,17 +61,24 @@ static const struct option_def defs[] = {
 	{ OPT_OUTPUT, "output", "FILE", "keep the session in FILE, for leakreport", 0 },
 	{ 'q', "quiet", NULL, "print no reports, only that it has begun", 0 },
 	{ OPT_HTML, "html", "FILE", "write the last report as a page to FILE", 0 },
-	{ OPT_JSON, "json", "FILE", "write the last report as JSON to FILE; without FILE to "
-	  "standard output, in place of text", OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
+	{ OPT_JSON, "json", "FILE",
+	  "write the last report as JSON to FILE; without FILE to "
+	  "standard output, in place of text",
+	  OPTION_ARG_OPTIONAL | OPTION_NEXT_WORD },
 	{ OPT_FOLDED, "folded", "FILE", "write it as folded stacks, for flame graphs", 0 },
 	{ OPT_PPROF, "pprof", "FILE", "write it as a profile, for go tool pprof", 0 },
-	{ OPT_SERVE, "serve", "HOST:PORT", "serve the report on http://HOST:PORT/ meanwhile, with "
-	  "/report.json, /metrics and /debug/pprof/heap", 0 },
-	{ OPT_SERVE_TOKEN, "serve-token", "TOKEN", "answer only requests with TOKEN (@FILE: its first "
-	  "line); needed unless HOST is this machine's own", 0 },
+	{ OPT_SERVE, "serve", "HOST:PORT",
+	  "serve the report on http://HOST:PORT/ meanwhile, with "
+	  "/report.json, /metrics and /debug/pprof/heap",
+	  0 },
+	{ OPT_SERVE_TOKEN, "serve-token", "TOKEN",
+	  "answer only requests with TOKEN (@FILE: its first "
+	  "line); needed unless HOST is this machine's own",
+	  0 },
 	{ OPT_WIDE, "wide", NULL, "print whole names and paths", 0 },
 	{ 'i', "interval", "SECONDS", "the same as the first word", 0 },
-	{ 'C', "combined-only", NULL, "taken for memleak's sake: sums are all that is printed without -a", 0 },
+	{ 'C', "combined-only", NULL,
+	  "taken for memleak's sake: sums are all that is printed without -a", 0 },
 	{ 'O', "obj", "OBJECT", "taken for memleak's sake: there is one kernel", 0 },
 	{ 'h', "help", NULL, "this text", 0 },
 };
