@@ -51,6 +51,17 @@ static int add_key(struct report *r, const struct process_key *k, uint32_t index
 	return hash_index_add(&r->process_index, key_hash(k), index);
 }
 
+/* The entry that the process was first known by knows its last program. */
+static void add_image(struct report *r, uint32_t index)
+{
+	const struct report_process *p = &r->processes[index];
+	uint32_t first = find_process(r, &(struct process_key){ p, p->start_ticks, true });
+	uint32_t *last = &r->processes[first == HASH_INDEX_NONE ? index : first].last_image;
+
+	if (p->begin_ns > r->processes[*last].begin_ns)
+		*last = index;
+}
+
 static uint32_t append_process(struct report *r, const struct report_process *p)
 {
 	struct report_process *list = array_grow(r->processes, r->process_count,
@@ -60,10 +71,12 @@ static uint32_t append_process(struct report *r, const struct report_process *p)
 		return NO_SITE;
 	r->processes = list;
 	list[r->process_count] = *p;
+	list[r->process_count].last_image = (uint32_t)r->process_count;
 	if (add_key(r, &(struct process_key){ p, 0, false }, (uint32_t)r->process_count) ||
 	    add_key(r, &(struct process_key){ p, p->start_ticks, true },
 		    (uint32_t)r->process_count))
 		return NO_SITE;
+	add_image(r, (uint32_t)r->process_count);
 	return (uint32_t)r->process_count++;
 }
 
@@ -83,7 +96,7 @@ uint32_t report_session_process(struct report *r, const struct session *s)
 		.comm = keep(r, s, h->comm), .cgroup = keep(r, s, h->cgroup),
 		.pid = h->pid, .ppid = h->ppid, .parent_pid = h->parent_pid,
 		.start_ticks = h->start_ticks, .parent_start_ticks = h->parent_start_ticks,
-		.has_session = h->kind == SESSION_PROCESS,
+		.has_session = h->kind == SESSION_PROCESS, .begin_ns = h->clock.realtime_ns0,
 	};
 
 	if (!p.host || !p.boot_id || !p.exe || !p.cmdline || !p.comm || !p.cgroup)
@@ -130,7 +143,7 @@ uint32_t report_task_process(struct report *r, const struct session *s,
 	if (!p.host || !p.boot_id || !p.exe || !p.comm)
 		return NO_SITE;
 	found = find_task(r, &p);
-	return found != HASH_INDEX_NONE ? found : append_process(r, &p);
+	return found != HASH_INDEX_NONE ? r->processes[found].last_image : append_process(r, &p);
 }
 
 static int compare_identity(const void *a, const void *b)

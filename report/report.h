@@ -136,11 +136,16 @@ struct report_cache_holding {
 	struct figure live;
 };
 
-/* A program in one process, or a task that holds kernel memory. */
+/*
+ * A program in one process, or a task that holds kernel memory. What a process holds
+ * in the kernel outlives exec: it is its last program's.
+ */
 struct report_process {
 	const char *host, *boot_id, *exe, *cmdline, *comm, *cgroup;
 	uint32_t pid, ppid, parent_pid;
 	uint64_t start_ticks, parent_start_ticks;
+	uint64_t begin_ns;	/* CLOCK_REALTIME when its session began; 0: it has none */
+	uint32_t last_image;	/* index: what it executed last, of the entries for one process */
 	bool has_session;	/* a session of its own is among the inputs */
 	bool parent_present;	/* it was forked, and the parent's session is among them too */
 	struct figure live[KIND_COUNT];
