@@ -390,7 +390,8 @@ static int make_combined(struct live_view *view, struct follow *follow, uint64_t
 			 struct report **out)
 {
 	const struct report_options options = {
-		.older_set = true, .older_ns = older_ns, .blocks = view->settings->show_allocs,
+		/* a kernel's session knows better what is too young to tell */
+		.older_set = older_ns || !view->beside, .older_ns = older_ns, .blocks = view->settings->show_allocs,
 	};
 	struct report *report = report_new(view->symbolizer, &options);
 	int rc = report ? 0 : -ENOMEM;
