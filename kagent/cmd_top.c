@@ -208,6 +208,8 @@ static void print_table(struct table *t, const struct top *top)
 		       (long long)net(r), (long long)(r->delta.alloc_bytes - r->delta.free_bytes));
 		printed++;
 	}
+	if (!tracer_sees_bulk(t->tracer))
+		printf("(frees in bulk emit no event on this kernel: NET may be too high)\n");
 	printf("\n");
 	fflush(stdout);
 }

@@ -304,6 +304,11 @@ const struct features *tracer_features(const struct tracer *t)
 	return &t->features;
 }
 
+bool tracer_sees_bulk(const struct tracer *t)
+{
+	return t->bulk_seen;
+}
+
 struct verdicts *tracer_verdicts(struct tracer *t)
 {
 	return t->verdicts && verdicts_pages(t->verdicts).map0 ? t->verdicts : NULL;

@@ -41,6 +41,9 @@ const struct features *tracer_features(const struct tracer *t);
 /* What is covered, one line without newline: "kmalloc, kmem_cache; bulk frees seen; ...". */
 void tracer_describe(const struct tracer *t, char *text, size_t size);
 
+/* Are frees in bulk seen (by fentry)? They emit no event. */
+bool tracer_sees_bulk(const struct tracer *t);
+
 /* Calls fn for every entry of a map. 0, what fn returned, or -errno. */
 typedef int tracer_object_fn(void *arg, uint64_t addr, const struct ka_object *o);
 typedef int tracer_site_fn(void *arg, uint64_t key, const struct ka_site *s);
