@@ -417,7 +417,7 @@ struct session_cache {
 	uint32_t name;		/* SECT_STRINGS */
 	uint32_t aliases;	/* comma separated, 0: none */
 	uint32_t object_size, slab_size;	/* bytes asked for; bytes an object takes */
-	uint64_t active_start, active_end;	/* slabinfo's active objects at start and end */
+	uint64_t active_start, active_end;	/* slabinfo's active objects at start and end; 0: not told */
 	uint64_t tracked_start, tracked_end;	/* outstanding objects tracked, then */
 	uint64_t allocs, frees;	/* events seen */
 };

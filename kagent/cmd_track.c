@@ -118,6 +118,7 @@ static int write_session(struct run *run)
 		.sample = t->sample > 1 ? t->sample : 0, .older_ns = t->older_ms * 1000000ull,
 		.min_size = t->min_size, .max_size = t->max_size, .depth = t->depth,
 		.cmdline = run->cmdline,
+		.some_tasks = t->pid_count || t->comm || t->cgroup,
 	};
 
 	return session_out_write(run->c, &facts, session_path(run));

@@ -89,10 +89,13 @@ static int add_caches(struct out *o)
 			.name = session_writer_string(o->w, k->name),
 			.aliases = session_writer_string(o->w, k->aliases),
 			.object_size = k->object_size, .slab_size = k->slab_size,
-			.active_start = k->active_start, .active_end = k->active_end,
 			.tracked_end = k->tracked, .allocs = k->allocs, .frees = k->frees,
 		};
 
+		if (!o->facts->some_tasks) {
+			s.active_start = k->active_start;
+			s.active_end = k->active_end;
+		}
 		if (k->wanted)
 			o->cache[i] = session_writer_cache(o->w, &s);
 	}
