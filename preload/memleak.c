@@ -189,10 +189,10 @@ static int run(struct run *r)
 {
 	int status = run_target(r);
 
+	beside_free(r->beside);	/* it writes into the directory */
 	drop_private_dir(r);
 	live_server_free(r->server);
 	live_view_free(r->view);
-	beside_free(r->beside);
 	follow_close(r->follow);
 	return status;
 }
