@@ -111,13 +111,14 @@ static int run_child(void *arg)
 }
 
 /*
- * No exit signal: the program's own wait() and SIGCHLD handler never hear of
- * this child. Signals are held so that the wait is not cut short.
+ * The program's SIGCHLD handler never hears of this child: signals are held, which
+ * also keeps the wait from being cut short, and that one is taken back.
  */
 static bool run_and_wait(struct run *r)
 {
 	char *stack = sys_reserve(CHILD_STACK);
-	sigset_t all, old;
+	const struct timespec none = { 0, 0 };
+	sigset_t all, old, before;
 	int status = -1;
 	pid_t pid;
 
@@ -125,10 +126,17 @@ static bool run_and_wait(struct run *r)
 		return false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
+	sigpending(&before);
 	pid = clone(run_child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK, r);
 	if (pid > 0)
 		while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
 			;
+	/* execve gave the child its SIGCHLD back */
+	if (!sigismember(&before, SIGCHLD)) {
+		sigemptyset(&all);
+		sigaddset(&all, SIGCHLD);
+		sigtimedwait(&all, NULL, &none);
+	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	sys_munmap(stack, CHILD_STACK);
 	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;

@@ -142,8 +142,10 @@ ledger_case() {
 captured() {
 	local name=$1
 	shift
-	{ timeout 60 "$@" 2>&3 | cat >"$tmp/$name.out"; return "${PIPESTATUS[0]}"; } \
-		3> >(cat >"$tmp/$name.err") </dev/null
+	# pipelines, which are waited for, unlike process substitutions
+	{ { timeout 60 "$@" 2>&1 >&3 3>&- </dev/null; echo $? >"$tmp/$name.status"; } |
+		cat >"$tmp/$name.err"; } 3>&1 | cat >"$tmp/$name.out"
+	return "$(cat "$tmp/$name.status")"
 }
 
 # unharmed TEXT [PREFIX... --] COMMAND...: standard output and exit status are the
