@@ -10,7 +10,7 @@ struct session_facts {
 	uint64_t older_ns, min_size, max_size;
 	uint32_t depth;
 	const char *cmdline;
-	bool some_tasks;	/* of all others nothing is known: slabinfo's growth isn't theirs alone */
+	bool some_tasks;	/* nothing is known of others: slabinfo can't be compared */
 };
 
 /*

@@ -44,7 +44,7 @@ int live_view_new(const struct settings *settings, const char *sysroot, struct l
 		return -ENOMEM;
 	}
 	view->settings = settings;
-	if (!settings_claim_stdout(settings))
+	if (!outputs_claim_stdout(&settings->outputs))
 		view->out = stdout;
 	view->colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
 	*out = view;
@@ -391,7 +391,8 @@ static int make_combined(struct live_view *view, struct follow *follow, uint64_t
 {
 	const struct report_options options = {
 		/* a kernel's session knows better what is too young to tell */
-		.older_set = older_ns || !view->beside, .older_ns = older_ns, .blocks = view->settings->show_allocs,
+		.older_set = older_ns || !view->beside, .older_ns = older_ns,
+		.blocks = view->settings->show_allocs,
 	};
 	struct report *report = report_new(view->symbolizer, &options);
 	int rc = report ? 0 : -ENOMEM;

@@ -342,7 +342,7 @@ static int check(struct settings *s, int argc, char **argv, int rest)
 		return conflict("-C prints sums only: it excludes -a");
 	if (s->serve_token && !s->serve)
 		return conflict("--serve-token is for --serve HOST:PORT");
-	if (s->trace && settings_claim_stdout(s))
+	if (s->trace && outputs_claim_stdout(&s->outputs))
 		return conflict("-t prints to standard output: give the report a file");
 	if (s->kernel && !s->argv && !s->pid_count)
 		return conflict("--kernel is for -c or -p: without them only the kernel is traced");
@@ -454,14 +454,6 @@ int settings_check_files(const struct settings *s)
 			return complain_file("cannot write", path, strerror(-rc));
 	}
 	return 0;
-}
-
-bool settings_claim_stdout(const struct settings *s)
-{
-	for (size_t i = 0; i < s->outputs.count; i++)
-		if (!strcmp(s->outputs.list[i].path, "-"))
-			return true;
-	return false;
 }
 
 int settings_output_pattern(const struct settings *s, char pattern[PATH_MAX])

@@ -53,9 +53,6 @@ struct settings {
 int settings_parse(struct settings *s, int argc, char **argv);
 void settings_free(struct settings *s);
 
-/* Does an output take standard output, so that no text is to be printed there? */
-bool settings_claim_stdout(const struct settings *s);
-
 /*
  * The LIBLEAK settings for sessions named `pattern`; for free(). NULL: no memory.
  */
