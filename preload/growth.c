@@ -4,9 +4,22 @@
 #include "common/timeline.h"
 #include "report/estimate.h"
 
+#include <time.h>
+
+/* Now, or when the session ended; a killed process does not say when that was. */
+static uint64_t sample_ns(const struct session *session)
+{
+	struct timespec ts = { 0, 0 };
+
+	if (session_header(session)->state == SESSION_ENDED)
+		return session_last_ns(session);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
 static void sample(struct followed *one)
 {
-	uint64_t tick = session_ns_to_tick(one->session, session_last_ns(one->session));
+	uint64_t tick = session_ns_to_tick(one->session, sample_ns(one->session));
 
 	if (!one->timeline)
 		one->timeline = timeline_new();
