@@ -356,9 +356,13 @@ static void print_overhead(FILE *f, const struct report *r)
 		self_bytes += report_session(r, i)->self_bytes;
 		self_ns += report_session(r, i)->self_ns;
 	}
-	if (self_bytes || self_ns)
-		fprintf(f, "Recording took %s of CPU time (estimate) and %s of memory\n",
-			fmt_duration(time, self_ns), fmt_bytes(bytes, (double)self_bytes));
+	if (!self_bytes && !self_ns)
+		return;
+	fprintf(f, "Recording took %s of CPU time (estimate)", fmt_duration(time, self_ns));
+	/* counted at the end of a recording: a killed one has no figure */
+	if (self_bytes)
+		fprintf(f, " and %s of memory", fmt_bytes(bytes, (double)self_bytes));
+	fputc('\n', f);
 }
 
 void text_print_totals(FILE *f, const struct report *r, const struct text_options *o)
