@@ -36,6 +36,7 @@ enum phase { NEW, STARTING, LIVE, OFF, DORMANT };
 static atomic_int phase;
 static uint32_t generations;
 static bool watching;
+static uint32_t owner;	/* pid of the process that records */
 static void (*reader_gone_fn)(void);
 
 /* Its address in the global scope tells preloaded from injected. */
@@ -110,6 +111,7 @@ static void use_sections(void)
 
 static void open_gate(void)
 {
+	owner = recorder.hdr->pid;
 	clock_update(&recorder.hdr->clock);
 	__atomic_store_n(&recorder.hdr->state, SESSION_LIVE, __ATOMIC_RELEASE);
 	__atomic_store_n(&recorder_gate.gate.generation, ++generations, __ATOMIC_RELEASE);
@@ -220,14 +222,15 @@ static bool loaded_late(void)
 	return program && dlsym(program, "libleak_present") != (const void *)&libleak_present;
 }
 
-/* The gate of a LIVE session was closed. Forked, or has the watcher died? */
-static bool reader_gone(void)
+/* The gate of a LIVE session is closed. Because this is a forked child, or has the watcher died? */
+static bool is_forked(void)
 {
-	if (recorder.hdr->pid != (uint32_t)syscall(SYS_getpid) || !recorder_reader_is_gone())
-		return false;
-	if (reader_gone_fn)
+	/* (not the header's: another thread may be detaching) */
+	if (owner != (uint32_t)syscall(SYS_getpid))
+		return true;
+	if (recorder_reader_is_gone() && reader_gone_fn)
 		reader_gone_fn();
-	return true;
+	return false;
 }
 
 bool lifecycle_start(void)
@@ -240,7 +243,7 @@ bool lifecycle_start(void)
 	/* Before the C library is set up there is nothing to read settings from. */
 	if (was == NEW && (!environ || (!real_ready() && !real.bypassed)))
 		return false;
-	if (was == LIVE && reader_gone())
+	if (was == LIVE && !is_forked())
 		return false;
 	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
 		return false;
@@ -308,8 +311,9 @@ int lifecycle_attach(const char *settings, const char **session_path)
 	*session_path = recorder.shm.path;
 	/* Killed between here and its first word, the watcher would leave this recording for ever. */
 	recorder.hdr->reader = SESSION_READER_AWAITED;
-	atomic_store(&phase, LIVE);
+	/* In this order: LIVE with a closed gate is what a forked child sees. */
 	open_gate();
+	atomic_store(&phase, LIVE);
 	return 0;
 }
 

@@ -15,7 +15,8 @@ struct recorder recorder;
 
 bool recorder_reader_is_gone(void)
 {
-	uint32_t reader = __atomic_load_n(&recorder.hdr->reader, __ATOMIC_RELAXED);
+	const struct session_header *h = __atomic_load_n(&recorder.hdr, __ATOMIC_RELAXED);
+	uint32_t reader = h ? __atomic_load_n(&h->reader, __ATOMIC_RELAXED) : 0;
 
 	if (likely(!reader))
 		return false;
