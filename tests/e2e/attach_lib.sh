@@ -59,7 +59,14 @@ snapshot() {
 	ls -l "/proc/$1/fd" | awk 'NR > 1 { print $9, $11 }'
 	# (jemalloc starts threads of its own when there is much to do)
 	cat "/proc/$1"/task/*/comm | grep -v jemalloc_bg | sort | uniq -c
-	grep -E '^(Sig(Blk|Ign|Cgt)|ShdPnd|TracerPid)' "/proc/$1/status"
+	local status tries
+	# posix_spawn blocks all signals for a moment
+	for ((tries = 0; tries < 200; tries++)); do
+		status=$(grep -E '^(Sig(Blk|Ign|Cgt)|ShdPnd|TracerPid)' "/proc/$1/status")
+		[[ $status == *SigBlk:?ffffff* ]] || break
+		sleep 0.01
+	done
+	echo "$status"
 	ls -l "/proc/$1/cwd" | sed 's/.*-> //'
 }
 
