@@ -6,18 +6,18 @@ export PATH=/bin LD_LIBRARY_PATH=/lib NO_COLOR=1
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
-mkdir -p /tmp /work /dev/shm
+mkdir -p /tmp /scratch /dev/shm
 mount -t tmpfs none /tmp
-mount -t tmpfs none /work
+mount -t tmpfs none /scratch
 mount -t tmpfs none /dev/shm
-mkdir /work/tmpfs
-mount -t tmpfs none /work/tmpfs
+mkdir /scratch/tmpfs
+mount -t tmpfs none /scratch/tmpfs
 ifconfig lo up
 ulimit -l unlimited
 
 kagent=/bin/kagent
 objects=/bin/k_objects
-work=/work
+work=/scratch
 
 ok() { echo "ok - 6.1 vm: $1"; }
 not_ok() { echo "not ok - 6.1 vm: $1"; }
