@@ -41,6 +41,7 @@ wait_for() {
 capture() {
 	log=$1
 	shift
+	: >"$log"	# an earlier capture's first line must not be taken for this one's
 	"$kagent" "$@" >"$log" 2>&1 &
 	capture_pid=$!
 	wait_for "$log" '^Attaching' || { not_ok "kagent $* attaches"; cat "$log"; return 1; }
