@@ -6,18 +6,30 @@
 #include <stddef.h>
 #include <time.h>
 
-static volatile sig_atomic_t wanted;
+#define ONE_NS	1000000000ull	/* timeout(1) sends its signal twice: that is one request */
 
+static volatile sig_atomic_t wanted;
+static volatile uint64_t wanted_ns;
+
+/* Only one at a time: each blocks the others. */
 static void on_signal(int number)
 {
-	wanted = 1;
-	signal(number, SIG_DFL);
+	uint64_t now = stop_now_ns();
+
+	if (!wanted) {
+		wanted_ns = now;
+		wanted = 1;
+	} else if (now - wanted_ns > ONE_NS) {
+		signal(number, SIG_DFL);
+		raise(number);
+	}
 }
 
 void stop_on_signals(void)
 {
 	struct sigaction a = { .sa_handler = on_signal };
 
+	sigfillset(&a.sa_mask);
 	sigaction(SIGINT, &a, NULL);
 	sigaction(SIGTERM, &a, NULL);
 	sigaction(SIGHUP, &a, NULL);

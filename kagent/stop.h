@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* SIGINT, SIGTERM, SIGHUP set the flag from now on; a second one ends the program. */
+/*
+ * SIGINT, SIGTERM, SIGHUP set the flag from now on; another one a second later or more
+ * ends the program.
+ */
 void stop_on_signals(void);
 bool stop_wanted(void);
 

@@ -17,6 +17,7 @@
 #include "preload/attach.h"
 #include "preload/beside.h"
 #include "preload/follow.h"
+#include "preload/late_signals.h"
 #include "preload/launch.h"
 #include "preload/library.h"
 #include "preload/live_view.h"
@@ -179,6 +180,7 @@ static int run_target(struct run *r)
 		failed("watching stopped", rc);
 	stop_beside(r);
 	drop_private_dir(r);
+	late_signals_catch();
 	status = r->target->ops->end(r->target);
 	rc = live_view_final(r->view, r->follow, enough);
 	tell_what_is_missing(r);
