@@ -48,8 +48,12 @@ struct writer {
 	struct function *functions;
 	size_t function_count, function_room;
 	struct hash_index function_index;
+	/* Ids in the profile, which count up from 1: Parca refuses others. 0: not there. */
+	uint32_t *mapping_ids;	/* per module id */
+	uint32_t *location_ids;	/* per location id of the symbolizer */
+	uint32_t location_count;
+	uint32_t program;	/* the module of the first mapping; 0: none */
 	uint64_t *limits;	/* per module id: end of the addresses used */
-	bool *written;		/* per location id */
 	bool failed;
 };
 
@@ -137,11 +141,11 @@ static void write_location(struct writer *w, uint32_t id)
 	size_t count;
 	const struct symbol_frame *f = symbolizer_frames(w->sym, id, &count);
 	uint64_t address = count ? f[0].address : 0;
-	uint32_t module = count ? f[0].module_id : 0;
+	uint32_t module = symbolizer_location_module(w->sym, id);
 
-	if (w->written[id])
+	if (w->location_ids[id])
 		return;
-	w->written[id] = true;
+	w->location_ids[id] = ++w->location_count;
 	if (module && !(f[0].flags & FRAME_KERNEL)) {
 		address &= (1ull << SLOT_SHIFT) - 1;
 		address |= (uint64_t)module << SLOT_SHIFT;
@@ -149,8 +153,8 @@ static void write_location(struct writer *w, uint32_t id)
 	if (module && address >= w->limits[module])
 		w->limits[module] = address + 1;
 	protobuf_clear(&w->sub);
-	protobuf_int(&w->sub, LOCATION_ID, id);
-	protobuf_int(&w->sub, LOCATION_MAPPING, module);
+	protobuf_int(&w->sub, LOCATION_ID, w->location_ids[id]);
+	protobuf_int(&w->sub, LOCATION_MAPPING, w->mapping_ids[module]);
 	protobuf_int(&w->sub, LOCATION_ADDRESS, address);
 	for (size_t i = 0; i < count; i++)
 		if (f[i].function)
@@ -173,7 +177,7 @@ static void write_mapping(struct writer *w, uint32_t id, char *build_id)
 	uint64_t start = m->kernel ? 1ull << 63 : (uint64_t)id << SLOT_SHIFT;
 
 	protobuf_clear(&w->sub);
-	protobuf_int(&w->sub, MAPPING_ID, id);
+	protobuf_int(&w->sub, MAPPING_ID, w->mapping_ids[id]);
 	protobuf_int(&w->sub, MAPPING_START, start);
 	protobuf_int(&w->sub, MAPPING_LIMIT, w->limits[id] < start ? start : w->limits[id]);
 	protobuf_int(&w->sub, MAPPING_FILE, string_id(w, m->path));
@@ -193,16 +197,37 @@ static bool is_program(const struct writer *w, uint32_t id)
 	return p && !strcmp(symbolizer_module_info(w->sym, id)->path, p->exe);
 }
 
-/*
- * pprof takes the first mapping for the program's. Strings of build-ids must outlive
- * the table of strings: build_ids has one for each module.
- */
+/* Numbers the modules that locations are in; pprof takes the first mapping for the program's. */
+static void number_mappings(struct writer *w)
+{
+	uint32_t modules = symbolizer_module_count(w->sym), count = 0;
+
+	for (size_t i = 0; i < report_site_count(w->r); i++) {
+		const struct report_site *site = report_site(w->r, i);
+
+		for (uint32_t k = 0; k < site->depth; k++)
+			w->mapping_ids[symbolizer_location_module(w->sym, site->locations[k])] = 1;
+	}
+	w->mapping_ids[0] = 0;
+	for (uint32_t id = 1; id <= modules; id++)
+		if (w->mapping_ids[id] && is_program(w, id)) {
+			w->program = id;
+			w->mapping_ids[id] = ++count;
+			break;
+		}
+	for (uint32_t id = 1; id <= modules; id++)
+		if (w->mapping_ids[id] && id != w->program)
+			w->mapping_ids[id] = ++count;
+}
+
+/* Strings of build-ids must outlive the table of strings: build_ids has one for each module. */
 static void write_mappings(struct writer *w, char (*build_ids)[2 * SYMBOL_BUILD_ID_MAX + 1])
 {
-	for (int pass = 0; pass < 2; pass++)
-		for (uint32_t id = 1; id <= symbolizer_module_count(w->sym); id++)
-			if (w->limits[id] && is_program(w, id) == !pass)
-				write_mapping(w, id, build_ids[id]);
+	if (w->program)
+		write_mapping(w, w->program, build_ids[w->program]);
+	for (uint32_t id = 1; id <= symbolizer_module_count(w->sym); id++)
+		if (w->mapping_ids[id] && id != w->program)
+			write_mapping(w, id, build_ids[id]);
 }
 
 /* ---- samples ---- */
@@ -243,7 +268,7 @@ static void write_sample(struct writer *w, const struct report_site *site,
 		return;
 	}
 	for (uint32_t i = 0; i < site->depth; i++)
-		locations[i] = site->locations[i];
+		locations[i] = w->location_ids[site->locations[i]];
 	protobuf_clear(&w->sub);
 	protobuf_packed(&w->sub, SAMPLE_LOCATION, locations, site->depth);
 	protobuf_packed(&w->sub, SAMPLE_VALUE, values, VALUES);
@@ -266,6 +291,8 @@ static void write_site(struct writer *w, const struct report_site *site)
 	const struct report_holding *h = site->holdings;
 	bool one = site->holding_count && h[0].process == h[site->holding_count - 1].process;
 
+	for (uint32_t i = 0; i < site->depth; i++)
+		write_location(w, site->locations[i]);
 	if (!one && site->totals.allocated.count)
 		write_sample(w, site, NULL, &site->totals.allocated, &none);
 	for (size_t i = 0, end; i < site->holding_count; i = end) {
@@ -276,8 +303,6 @@ static void write_site(struct writer *w, const struct report_site *site)
 		write_sample(w, site, report_process(w->r, h[i].process),
 			     one ? &site->totals.allocated : &none, &live);
 	}
-	for (uint32_t i = 0; i < site->depth; i++)
-		write_location(w, site->locations[i]);
 }
 
 /* ---- the profile ---- */
@@ -290,7 +315,7 @@ static void write_type(struct writer *w, unsigned int field, const char *type, c
 	protobuf_message(&w->out, field, &w->sub);
 }
 
-static void write_header(struct writer *w)
+static void write_header(struct writer *w, const char *default_type)
 {
 	const struct report_session *s = report_session(w->r, 0);
 
@@ -299,24 +324,26 @@ static void write_header(struct writer *w)
 	write_type(w, PROFILE_SAMPLE_TYPE, "alloc_space", "bytes");
 	write_type(w, PROFILE_SAMPLE_TYPE, "inuse_objects", "count");
 	write_type(w, PROFILE_SAMPLE_TYPE, "inuse_space", "bytes");
-	protobuf_int(&w->out, PROFILE_DEFAULT_TYPE, string_id(w, "inuse_space"));
+	protobuf_int(&w->out, PROFILE_DEFAULT_TYPE, string_id(w, default_type));
+	write_type(w, PROFILE_PERIOD_TYPE, "space", "bytes");
+	protobuf_int(&w->out, PROFILE_PERIOD, s && s->mean > 1 ? rounded(s->mean) : 1);
 	if (!s)
 		return;
 	protobuf_int(&w->out, PROFILE_TIME, s->start_realtime_ns + s->duration_ns);
 	protobuf_int(&w->out, PROFILE_DURATION, s->duration_ns);
-	write_type(w, PROFILE_PERIOD_TYPE, "space", "bytes");
-	protobuf_int(&w->out, PROFILE_PERIOD, s->mean > 1 ? rounded(s->mean) : 1);
 }
 
-static int encode(struct writer *w)
+static int encode(struct writer *w, const char *default_type)
 {
 	char (*build_ids)[2 * SYMBOL_BUILD_ID_MAX + 1] =
 		calloc(symbolizer_module_count(w->sym) + 1, sizeof(*build_ids));
 
 	w->limits = calloc(symbolizer_module_count(w->sym) + 1, sizeof(*w->limits));
-	w->written = calloc(symbolizer_location_count(w->sym) + 1, sizeof(*w->written));
-	if (build_ids && w->limits && w->written) {
-		write_header(w);
+	w->mapping_ids = calloc(symbolizer_module_count(w->sym) + 1, sizeof(*w->mapping_ids));
+	w->location_ids = calloc(symbolizer_location_count(w->sym) + 1, sizeof(*w->location_ids));
+	if (build_ids && w->limits && w->mapping_ids && w->location_ids) {
+		write_header(w, default_type);
+		number_mappings(w);
 		for (size_t i = 0; i < report_site_count(w->r); i++)
 			write_site(w, report_site(w->r, i));
 		write_mappings(w, build_ids);
@@ -350,10 +377,10 @@ static int compress_to(FILE *f, const struct protobuf *m)
 	return status != Z_STREAM_END || ferror(f) ? -EIO : 0;
 }
 
-int pprof_write(FILE *f, const struct report *r)
+int pprof_write(FILE *f, const struct report *r, enum pprof_default type)
 {
 	struct writer w = { .r = r, .sym = report_symbolizer(r) };
-	int err = encode(&w);
+	int err = encode(&w, type == PPROF_ALLOCATED ? "alloc_space" : "inuse_space");
 
 	if (!err)
 		err = compress_to(f, &w.out);
@@ -365,6 +392,7 @@ int pprof_write(FILE *f, const struct report *r)
 	free(w.strings);
 	free(w.functions);
 	free(w.limits);
-	free(w.written);
+	free(w.mapping_ids);
+	free(w.location_ids);
 	return err;
 }

@@ -6,6 +6,8 @@
  * inuse_space; labels pid, comm, domain, kind and cache. A site's totals of all
  * allocations are not known per process: where several processes hold memory
  * at a site they are a sample of their own, without pid.
+ * Ids of mappings, functions and locations count up from 1 in the order of their
+ * tables: Parca insists on it.
  * Source: https://github.com/google/pprof/blob/main/proto/profile.proto
  */
 #ifndef REPORT_PPROF_H
@@ -15,7 +17,13 @@
 
 #include <stdio.h>
 
+/* What a viewer shows at first; all values are there in any case. */
+enum pprof_default {
+	PPROF_OUTSTANDING,	/* as /debug/pprof/heap of a Go program */
+	PPROF_ALLOCATED,	/* as its /debug/pprof/allocs */
+};
+
 /* 0, -ENOMEM, or -EIO when f failed. */
-int pprof_write(FILE *f, const struct report *r);
+int pprof_write(FILE *f, const struct report *r, enum pprof_default type);
 
 #endif

@@ -2,6 +2,8 @@
 /* protobuf.c - writes protocol buffer messages. */
 #include "report/protobuf.h"
 
+#include "common/fmt.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,9 +80,29 @@ void protobuf_bytes(struct protobuf *m, unsigned int field, const void *data, si
 	append(m, data, len);
 }
 
+/* How long the string is as UTF-8, in which what is none becomes U+FFFD; appended to m if set. */
+static size_t put_utf8(struct protobuf *m, const char *s)
+{
+	static const char unknown[] = "\xef\xbf\xbd";
+	size_t sum = 0;
+
+	while (*s) {
+		uint32_t code;
+		size_t len = fmt_utf8(s, &code), out = len ? len : sizeof(unknown) - 1;
+
+		if (m)
+			append(m, len ? s : unknown, out);
+		s += len ? len : 1;
+		sum += out;
+	}
+	return sum;
+}
+
 void protobuf_string(struct protobuf *m, unsigned int field, const char *s)
 {
-	protobuf_bytes(m, field, s, strlen(s));
+	key(m, field, WIRE_LENGTH);
+	varint(m, put_utf8(NULL, s));
+	put_utf8(m, s);
 }
 
 void protobuf_message(struct protobuf *m, unsigned int field, const struct protobuf *sub)

@@ -23,6 +23,7 @@ void protobuf_clear(struct protobuf *m);	/* empty again; keeps its memory */
 /* Fields of type int64, uint64 or bool; 0 is left out, as it is the default. */
 void protobuf_int(struct protobuf *m, unsigned int field, uint64_t value);
 void protobuf_bytes(struct protobuf *m, unsigned int field, const void *data, size_t len);
+/* A string is UTF-8, or readers refuse the whole message: what is none becomes U+FFFD. */
 void protobuf_string(struct protobuf *m, unsigned int field, const char *s);
 void protobuf_message(struct protobuf *m, unsigned int field, const struct protobuf *sub);
 /* A repeated integer field, packed. */

@@ -20,7 +20,9 @@
 
 #define TIMEOUT_S 15u
 
-enum document { DOC_HTML, DOC_JSON, DOC_METRICS, DOC_OPENMETRICS, DOC_PPROF, DOC_COUNT };
+enum document {
+	DOC_HTML, DOC_JSON, DOC_METRICS, DOC_OPENMETRICS, DOC_HEAP, DOC_ALLOCS, DOC_COUNT
+};
 
 struct serve {
 	struct MHD_Daemon *daemon;
@@ -39,7 +41,8 @@ static const char *const types[DOC_COUNT] = {
 	[DOC_JSON] = "application/json",
 	[DOC_METRICS] = METRICS_TYPE_PROMETHEUS,
 	[DOC_OPENMETRICS] = METRICS_TYPE_OPENMETRICS,
-	[DOC_PPROF] = "application/octet-stream",
+	[DOC_HEAP] = "application/octet-stream",
+	[DOC_ALLOCS] = "application/octet-stream",
 };
 
 /* Takes over the text, which was allocated. NULL without memory. */
@@ -82,8 +85,10 @@ static int print_document(FILE *f, const struct report *r, enum document which, 
 	case DOC_JSON:
 		json_print(f, r);
 		return 0;
-	case DOC_PPROF:
-		return pprof_write(f, r);
+	case DOC_HEAP:
+		return pprof_write(f, r, PPROF_OUTSTANDING);
+	case DOC_ALLOCS:
+		return pprof_write(f, r, PPROF_ALLOCATED);
 	default:
 		return metrics_print(f, r, which == DOC_METRICS ? METRICS_PROMETHEUS :
 							       METRICS_OPENMETRICS);
@@ -155,7 +160,9 @@ static bool find_document(struct MHD_Connection *c, const char *path, enum docum
 	else if (!strcmp(path, "/report.json"))
 		*which = DOC_JSON;
 	else if (!strcmp(path, "/debug/pprof/heap"))
-		*which = DOC_PPROF;
+		*which = DOC_HEAP;
+	else if (!strcmp(path, "/debug/pprof/allocs"))
+		*which = DOC_ALLOCS;
 	else if (!strcmp(path, "/metrics"))
 		*which = accept && strstr(accept, "application/openmetrics-text") ?
 			 DOC_OPENMETRICS : DOC_METRICS;
@@ -210,8 +217,8 @@ static int make_messages(struct serve *s)
 	s->refused = make_message("A token is needed: \"Authorization: Bearer TOKEN\" or "
 				  "\"?token=TOKEN\".\n");
 	s->denied = make_message("This address is not known here by that name.\n");
-	s->not_found = make_message("There are /, /report.json, /metrics and "
-				    "/debug/pprof/heap.\n");
+	s->not_found = make_message("There are /, /report.json, /metrics, /debug/pprof/heap "
+				    "and /debug/pprof/allocs.\n");
 	s->no_method = make_message("Only GET and HEAD.\n");
 	if (!s->starting || !s->refused || !s->denied || !s->not_found || !s->no_method)
 		return -ENOMEM;

@@ -6,6 +6,8 @@
  *	/report.json		the JSON report
  *	/metrics		OpenMetrics or the older text format, as the client accepts
  *	/debug/pprof/heap	gzipped profile.proto, as a Go program serves it
+ *	/debug/pprof/allocs	the same, which shows what was allocated at first: where
+ *				Parca and Pyroscope look unless told otherwise
  *
  * and nothing else. What is served is the report that was published last.
  *

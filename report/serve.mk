@@ -4,6 +4,6 @@ report-srcs += report/metrics.c report/serve.c report/serve_access.c report/live
 memleak-ldlibs += -lmicrohttpd
 kagent-ldlibs += -lmicrohttpd
 setup-packages += libmicrohttpd-dev
-check-packages += prometheus curl
+check-packages += prometheus curl golang-go golang-github-google-pprof-dev
 unit-serve-srcs := tests/support/sample.c
 unit-serve-ldlibs := -lmicrohttpd
