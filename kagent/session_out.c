@@ -104,13 +104,17 @@ static int add_caches(struct out *o)
 
 /* ---- sites ---- */
 
-static uint32_t stack_of(struct out *o, const struct ka_site *s)
+/*
+ * The same frames are a stack of its own for each cache, told apart by the epoch, which
+ * the kernel has no other use for: totals and points of the timeline name only stacks.
+ */
+static uint32_t stack_of(struct out *o, const struct capture_site *site)
 {
+	const struct ka_site *s = &site->s;
 	uint32_t flags = s->flags & KA_SITE_CUT ? STACK_CUT : 0;
 
-	if (!s->depth)
-		return 1;
-	return session_writer_stack(o->w, (const uint64_t *)s->ip, s->depth, flags, 0);
+	return session_writer_stack(o->w, (const uint64_t *)s->ip, s->depth, flags,
+				    o->cache[site->cache]);
 }
 
 static void weigh(struct session_site *s, uint32_t sample)
@@ -121,7 +125,7 @@ static void weigh(struct session_site *s, uint32_t sample)
 	s->w_free_bytes = (double)s->free_bytes * sample;
 }
 
-/* One site per stack and cache; the slot tells those of one stack apart. */
+/* One site per stack, which has one cache: the slot names it. */
 static void add_sites(struct out *o)
 {
 	for (size_t i = 0; i < capture_site_count(o->c); i++) {
@@ -129,7 +133,7 @@ static void add_sites(struct out *o)
 		const struct ka_site *k = &cs->s;
 		struct session_stack *stack;
 		struct session_site s = {
-			.stack = stack_of(o, k), .thread_slot = o->cache[cs->cache],
+			.stack = stack_of(o, cs), .thread_slot = o->cache[cs->cache],
 			.alloc_count = k->allocs, .alloc_bytes = k->alloc_bytes,
 			.free_count = k->frees, .free_bytes = k->free_bytes,
 		};
@@ -212,7 +216,7 @@ static void add_object(struct out *o, const struct capture_object *k)
 	struct session_krecord r = {
 		.addr = k->addr, .tick = k->o.time > o->ns0 ? k->o.time - o->ns0 : 0,
 		.size = k->o.size, .req_size = k->o.req_size, .cgroup = k->o.cgroup,
-		.stack = site ? stack_of(o, &site->s) : 1,
+		.stack = site ? stack_of(o, site) : 1,
 		.user_stack = user_stack_of(o, k->o.ustack),
 		.cache = o->cache[k->cache], .task = task_of(o, &k->o), .gfp = k->o.gfp,
 		.verdict = k->verdict, .kind = k->o.kind,
@@ -244,7 +248,7 @@ static int count_live(struct out *o)
 	for (size_t i = 0; i < capture_object_count(o->c); i++) {
 		const struct capture_object *k = capture_object(o->c, i);
 		const struct capture_site *site = capture_find_site(o->c, k->o.site);
-		uint32_t stack = site ? stack_of(o, &site->s) : 1;
+		uint32_t stack = site ? stack_of(o, site) : 1;
 
 		if (stack < o->live_count) {
 			o->live[stack].count += o->facts->sample ? o->facts->sample : 1;

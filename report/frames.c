@@ -126,7 +126,7 @@ static ssize_t convert(struct frame_map *map, const struct session_stack *stack,
 		map->buf = p;
 	}
 	for (uint32_t i = 0; i < depth; i++) {
-		map->buf[used + i] = location(map, frames[i], stack->epoch, kernel);
+		map->buf[used + i] = location(map, frames[i], kernel ? 0 : stack->epoch, kernel);
 		if (!map->buf[used + i])
 			return -ENOMEM;
 	}

@@ -123,6 +123,9 @@ int report_scan_kernel(struct report *r, struct session *s, size_t input);
 /* Both: the totals of SECT_SITES and the timeline; site_of[] maps the session's stacks to sites. */
 int report_scan_totals(struct report *r, struct session *s, size_t input, const uint32_t *site_of);
 
+/* Both, with --combined: what a site's totals say is outstanding. */
+void report_add_combined(struct figure *live, const struct session_site *site, bool sampled);
+
 /* ---- finish.c ---- */
 
 int report_merge_sites(struct report *r);	/* symbolized stacks to sites */

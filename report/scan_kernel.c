@@ -19,6 +19,9 @@ struct kscan {
 	uint32_t *site_of;	/* per stack: the site that its totals and points go to */
 };
 
+/* In site_of[]: several sites have this stack, so its totals are no single one's. */
+#define SHARED_STACK (NO_SITE - 1)
+
 static uint32_t process_of_task(struct kscan *scan, uint32_t task)
 {
 	const struct session_task *t = session_task(scan->s, task);
@@ -52,6 +55,8 @@ static uint32_t site_for(struct kscan *scan, const struct session_krecord *k)
 	site = report_site_id(scan->r, stack, kind_of(k), cache);
 	if (scan->site_of[k->stack] == NO_SITE)
 		scan->site_of[k->stack] = site;
+	else if (scan->site_of[k->stack] != site)
+		scan->site_of[k->stack] = SHARED_STACK;
 	return site;
 }
 
@@ -149,18 +154,62 @@ static int begin(struct kscan *scan)
 	return 0;
 }
 
-/* Totals of stacks without a live object: the kind is not known, most are slab objects. */
+/* What has no slab cache has an entry under these names all the same. */
+static enum report_kind kind_of_cache(const char *name)
+{
+	static const struct {
+		const char *name;
+		enum report_kind kind;
+	} others[] = {
+		{ "kmalloc-large", KIND_LARGE }, { "pages", KIND_PAGES }, { "percpu", KIND_PERCPU },
+	};
+
+	for (size_t i = 0; name && i < sizeof(others) / sizeof(*others); i++)
+		if (!strcmp(others[i].name, name))
+			return others[i].kind;
+	return KIND_SLAB;
+}
+
+/* Where the totals of a stack go that no live object has, or that several sites share. */
 static int add_site(void *arg, const struct session_site *site)
 {
 	struct kscan *scan = arg;
-	uint32_t stack;
+	uint32_t *own = &scan->site_of[site->stack], stack;
+	const char *cache;
 
-	if (scan->site_of[site->stack] != NO_SITE)
+	if (*own != NO_SITE && *own != SHARED_STACK)
 		return 0;
 	stack = frame_map_stack(scan->map, site->stack, 0);
-	if (stack != NO_SITE)
-		scan->site_of[site->stack] = report_site_id(scan->r, stack, KIND_SLAB, NULL);
-	return scan->site_of[site->stack] == NO_SITE ? -ENOMEM : 0;
+	if (stack == NO_SITE)
+		return -ENOMEM;
+	cache = session_cache(scan->s, site->thread_slot) ? scan->cache_name[site->thread_slot] :
+							    NULL;
+	*own = report_site_id(scan->r, stack, kind_of_cache(cache), cache);
+	return *own == NO_SITE ? -ENOMEM : 0;
+}
+
+/* --combined: nobody's in particular, because totals name no task. */
+static int add_combined(void *arg, const struct session_site *site)
+{
+	struct kscan *scan = arg;
+	int err = add_site(arg, site);
+	struct report_holding *h = err ? NULL : report_holding(scan->r, scan->site_of[site->stack],
+								scan->own_process, 0);
+
+	if (!h)
+		return -ENOMEM;
+	report_add_combined(&h->live, site, scan->header->sampling != SAMPLE_ALL);
+	return 0;
+}
+
+/* What points refer to though no site of the session has it: a stack that is shared. */
+static void drop_shared(struct kscan *scan)
+{
+	uint64_t stacks = session_count(scan->s, SECT_STACKS);
+
+	for (uint64_t i = 0; i < stacks; i++)
+		if (scan->site_of[i] == SHARED_STACK)
+			scan->site_of[i] = NO_SITE;
 }
 
 int report_scan_kernel(struct report *r, struct session *s, size_t input)
@@ -173,12 +222,14 @@ int report_scan_kernel(struct report *r, struct session *s, size_t input)
 
 	if (!err)
 		err = add_caches(&scan, input);
-	if (!err)
+	if (!err && !r->options.combined)
 		err = session_each_krecord(s, add_krecord, &scan);
 	if (!err)
-		err = session_each_site(s, add_site, &scan);
-	if (!err)
+		err = session_each_site(s, r->options.combined ? add_combined : add_site, &scan);
+	if (!err) {
+		drop_shared(&scan);
 		err = report_scan_totals(r, s, input, scan.site_of);
+	}
 	frame_map_free(scan.map);
 	free(scan.process_of);
 	free(scan.cache_name);

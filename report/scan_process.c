@@ -107,23 +107,14 @@ static int add_combined(void *arg, const struct session_site *site)
 {
 	struct scan *scan = arg;
 	struct report_holding *h;
-	uint64_t count = site->alloc_count - site->free_count;
-	uint64_t bytes = site->alloc_bytes - site->free_bytes;
 	uint32_t index;
-	bool sampled = scan->header->sampling != SAMPLE_ALL;
 
 	index = site_for(scan, site->stack, scan->site_of[site->stack] == NO_SITE ? KIND_HEAP :
 			 (enum report_kind)scan->kind_of[site->stack]);
 	h = index == NO_SITE ? NULL : report_holding(scan->r, index, scan->process, 0);
 	if (!h)
 		return -ENOMEM;
-	/* A block may be freed by another thread than its own: only the sums make sense. */
-	h->live.count += count;
-	h->live.bytes += bytes;
-	h->live.est_count += sampled ? estimate_weight(site->w_alloc_count - site->w_free_count) :
-				       (double)(int64_t)count;
-	h->live.est_bytes += sampled ? estimate_weight(site->w_alloc_bytes - site->w_free_bytes) :
-				       (double)(int64_t)bytes;
+	report_add_combined(&h->live, site, scan->header->sampling != SAMPLE_ALL);
 	return 0;
 }
 

@@ -37,6 +37,20 @@ static void add_weighted(struct figure *f, uint64_t count, uint64_t bytes, bool 
 	f->est_bytes += sampled ? estimate_weight(w_bytes) : (double)bytes;
 }
 
+/* A block may be freed by another thread than its own: only the sums over threads make sense. */
+void report_add_combined(struct figure *live, const struct session_site *site, bool sampled)
+{
+	uint64_t count = site->alloc_count - site->free_count;
+	uint64_t bytes = site->alloc_bytes - site->free_bytes;
+
+	live->count += count;
+	live->bytes += bytes;
+	live->est_count += sampled ? estimate_weight(site->w_alloc_count - site->w_free_count) :
+				     (double)(int64_t)count;
+	live->est_bytes += sampled ? estimate_weight(site->w_alloc_bytes - site->w_free_bytes) :
+				     (double)(int64_t)bytes;
+}
+
 static void add_lifetimes(struct totals_scan *t, struct report_site *site,
 			  const struct session_site *from)
 {
