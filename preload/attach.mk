@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # memleak -p: the injector and its command side; the redirection inside libleak.so.
-memleak-srcs += $(addprefix preload/,attach.c keeper.c joined.c processes.c inject.c \
+memleak-srcs += $(addprefix preload/,attach.c keeper.c injections.c turn.c joined.c processes.c inject.c \
 	inject_call.c inject_check.c inject_image.c inject_safe.c inject_thread.c \
 	inject_unwind.c inject_why.c)
 memleak-ldlibs += -lunwind-generic

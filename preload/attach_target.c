@@ -18,8 +18,20 @@
 #include "real.h"
 #include "recorder.h"
 
-static atomic_flag changing = ATOMIC_FLAG_INIT;
+static atomic_int changing;	/* pid; a forked child may find its parent's */
 static char answer[600];
+
+static bool begin_change(void)
+{
+	int own = (int)syscall(SYS_getpid), was = atomic_load(&changing);
+
+	return was != own && atomic_compare_exchange_strong(&changing, &was, own);
+}
+
+static void end_change(void)
+{
+	atomic_store(&changing, 0);
+}
 
 static const char *refuse(const char *what, int err)
 {
@@ -48,11 +60,11 @@ static bool find_real_functions(void)
  */
 static void reader_gone(void)
 {
-	if (atomic_flag_test_and_set(&changing))
+	if (!begin_change())
 		return;
 	lifecycle_detach();
 	got_restore();
-	atomic_flag_clear(&changing);
+	end_change();
 }
 
 /*
@@ -75,7 +87,7 @@ static const char *attach(const char *settings)
 	const char *path;
 	int err;
 
-	if (recorder_gate.gate.generation)
+	if (!lifecycle_make_ready())
 		return refuse("it is being recorded already", 0);
 	err = got_prepare();
 	if (err)
@@ -98,10 +110,10 @@ EXPORT const char *libleak_attach(const char *settings)
 	int err = errno;
 	const char *text;
 
-	if (atomic_flag_test_and_set(&changing))
-		return tell("another memleak is attaching to it");
+	if (!begin_change())
+		return tell(LIBLEAK_BUSY);
 	text = attach(settings);
-	atomic_flag_clear(&changing);
+	end_change();
 	errno = err;
 	return tell(text);
 }
@@ -111,11 +123,11 @@ EXPORT const char *libleak_detach(const char *unused)
 	int err = errno;
 
 	(void)unused;
-	if (atomic_flag_test_and_set(&changing))
-		return tell("another memleak is detaching from it");
+	if (!begin_change())
+		return tell(LIBLEAK_BUSY);
 	lifecycle_detach();
 	got_restore();
-	atomic_flag_clear(&changing);
+	end_change();
 	errno = err;
 	return tell("");
 }

@@ -34,6 +34,12 @@ static uint64_t start_ticks(pid_t pid)
 	return p ? strtoull(p, NULL, 10) : 0;
 }
 
+/* (A reader that is awaited is not to come: its turn would not be over; see turn.h.) */
+static bool has_lost_reader(uint32_t reader)
+{
+	return reader == SESSION_READER_AWAITED || reader & FUTEX_OWNER_DIED;
+}
+
 static bool is_live_session(int fd, pid_t pid)
 {
 	struct session_header h;
@@ -41,7 +47,7 @@ static bool is_live_session(int fd, pid_t pid)
 	return pread(fd, &h, sizeof(h), 0) == sizeof(h) &&
 	       !memcmp(h.magic, SESSION_MAGIC, sizeof(h.magic)) && h.major == SESSION_MAJOR &&
 	       h.kind == SESSION_PROCESS && h.state == SESSION_LIVE &&
-	       !(h.reader & FUTEX_OWNER_DIED) && h.start_ticks == start_ticks(pid);
+	       !has_lost_reader(h.reader) && h.start_ticks == start_ticks(pid);
 }
 
 /* A shared, writable mapping of a file's start; the link works for deleted files, too. */

@@ -2,6 +2,7 @@
 /*
  * joined.h - is a process being recorded already, preloaded or attached to? Then
  * its session is mapped into it, and can be read without touching the process.
+ * To be asked in turn (turn.h).
  */
 #ifndef PRELOAD_JOINED_H
 #define PRELOAD_JOINED_H

@@ -13,19 +13,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "../common/session_format.h"
-#include "inject.h"
+#include "injections.h"
 #include "joined.h"
-
-#define ROOMY_BYTES	(256ull << 20)
+#include "turn.h"
 
 /* What the keeper process knows. */
 struct keeping {
@@ -43,169 +39,6 @@ static void say(const struct keeping *k, const struct keeper_message *m)
 	/* A message fits a pipe whole; when nobody listens any more that is no loss. */
 	if (write(k->messages, m, sizeof(*m)) != sizeof(*m))
 		return;
-}
-
-static int fail(struct keeper_message *m, const char *sentence)
-{
-	m->event = KEEPER_FAILED;
-	snprintf(m->text, sizeof(m->text), "%s", sentence);
-	return -EIO;
-}
-
-/* ---- injections, each in a process of its own ------------------------------- */
-
-typedef void injection_fn(const struct keeping *k, struct keeper_message *m);
-
-/*
- * A thread that was asked to stop and did not is let go by the end of its tracer:
- * so the tracer ends after each injection.
- */
-static void inject_apart(const struct keeping *k, injection_fn *inject, struct keeper_message *m)
-{
-	int result[2];
-	pid_t pid;
-
-	fail(m, "memleak's injecting process ended before its time");
-	if (pipe2(result, O_CLOEXEC)) {
-		fail(m, strerror(errno));
-		return;
-	}
-	pid = fork();
-	if (!pid) {
-		setpriority(PRIO_PROCESS, 0, -20);	/* the held thread waits for us */
-		inject(k, m);
-		_exit(write(result[1], m, sizeof(*m)) != sizeof(*m));
-	}
-	close(result[1]);
-	if (pid > 0) {
-		struct keeper_message got;
-
-		if (read(result[0], &got, sizeof(got)) == sizeof(got))
-			*m = got;
-		waitpid(pid, NULL, 0);
-	}
-	close(result[0]);
-}
-
-/* The function of libleak.so, which is loaded if it is not yet. 0 or -errno. */
-static int find_in_library(const struct keeping *k, struct inject *in, const char *name,
-			   uint64_t *function, struct inject_why *why)
-{
-	uint64_t handle;
-	int err;
-
-	*function = inject_function(in, name);
-	if (*function)
-		return 0;
-	err = inject_load(in, k->options->library, &handle, why);
-	return err ? err : inject_symbol(in, handle, name, function, why);
-}
-
-/* Directories of the target's file system where a session may go, the roomy ones first. */
-static unsigned list_directories(pid_t target, const char *dirs[3])
-{
-	static const char *const usual[] = { "/dev/shm", "/tmp", "/var/tmp" };
-	unsigned count = 0;
-
-	for (int roomy = 1; roomy >= 0; roomy--)
-		for (unsigned i = 0; i < 3; i++) {
-			struct statvfs fs;
-			char path[64];
-
-			snprintf(path, sizeof(path), "/proc/%d/root%s", (int)target, usual[i]);
-			if (!statvfs(path, &fs) &&
-			    ((uint64_t)fs.f_bavail * fs.f_frsize >= ROOMY_BYTES) == roomy)
-				dirs[count++] = usual[i];
-		}
-	return count;
-}
-
-/* Calls libleak_attach(); m->text becomes the session's path in the target's view. */
-static int start_recording(struct inject *in, uint64_t function, const char *settings,
-			   struct keeper_message *m)
-{
-	struct inject_why why;
-	uint64_t text;
-	int err = inject_call_text(in, function, settings, &text, &why);
-
-	if (err) {
-		fail(m, why.text);
-		return -ECANCELED;	/* nothing more can be called */
-	}
-	if (inject_read_text(in, text, m->text, sizeof(m->text)))
-		return fail(m, "the process gave no answer");
-	if (m->text[0] != '/')
-		return -EACCES;
-	m->event = KEEPER_ATTACHED;
-	return 0;
-}
-
-/* In the first directory that will do, under a name that cannot be guessed. */
-static int start_unnamed_recording(const struct keeping *k, struct inject *in, uint64_t function,
-				   struct keeper_message *m)
-{
-	const char *dirs[3];
-	unsigned count = list_directories(k->target, dirs);
-	char settings[4096];
-	uint64_t salt = 0;
-	int err = fail(m, "there is none of /dev/shm, /tmp and /var/tmp in the process's file system");
-
-	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
-		salt = (uint64_t)getpid();
-	for (unsigned i = 0; i < count && err && err != -ECANCELED; i++) {
-		snprintf(settings, sizeof(settings), "%s,output=%s/.memleak-%d-%016llx.leak",
-			 k->options->recording, dirs[i], (int)k->target, (unsigned long long)salt);
-		err = start_recording(in, function, settings, m);
-	}
-	return err;
-}
-
-static void attach_injection(const struct keeping *k, struct keeper_message *m)
-{
-	struct inject_why why;
-	struct inject *in;
-	uint64_t function;
-	int err = inject_open(&in, k->target, k->options->timeout_ms, &why);
-
-	if (err) {
-		fail(m, why.text);
-		return;
-	}
-	err = find_in_library(k, in, "libleak_attach", &function, &why);
-	if (err)
-		fail(m, why.text);
-	else if (k->options->keep_session)
-		err = start_recording(in, function, k->options->recording, m);
-	else
-		err = start_unnamed_recording(k, in, function, m);
-	m->held_ns = inject_close(in);
-	if (err && m->event != KEEPER_FAILED) {
-		snprintf(why.text, sizeof(why.text), "%.500s", m->text);
-		fail(m, why.text);
-	}
-}
-
-static void detach_injection(const struct keeping *k, struct keeper_message *m)
-{
-	struct inject_why why;
-	struct inject *in;
-	uint64_t function, text = 0;
-	int err = inject_open(&in, k->target, k->options->timeout_ms, &why);
-
-	if (err) {
-		fail(m, err == -ESRCH ? "" : why.text);
-		m->event = err == -ESRCH ? KEEPER_DETACHED : KEEPER_FAILED;
-		return;
-	}
-	m->event = KEEPER_DETACHED;
-	m->text[0] = '\0';
-	function = inject_function(in, "libleak_detach");
-	err = function ? inject_call_text(in, function, NULL, &text, &why) : 0;
-	if (err)
-		fail(m, why.text);
-	else if (text && inject_read_text(in, text, m->text, sizeof(m->text)))
-		m->text[0] = '\0';
-	m->held_ns = inject_close(in);
 }
 
 /* ---- the session ------------------------------------------------------------- */
@@ -264,7 +97,6 @@ static void name_session(const struct keeping *k, struct keeper_message *m)
 static void attach(struct keeping *k, struct keeper_message *m)
 {
 	struct keeper_message undo;
-	int err;
 
 	k->session = joined_session(k->target);
 	if (k->session >= 0) {
@@ -273,24 +105,23 @@ static void attach(struct keeping *k, struct keeper_message *m)
 		name_session(k, m);
 		return;
 	}
-	inject_apart(k, attach_injection, m);
+	injections_attach(k->target, k->options, m);
 	if (m->event != KEEPER_ATTACHED)
 		return;
-	err = open_session(k, m->text);
-	if (err) {
-		inject_apart(k, detach_injection, &undo);
-		fail(m, "its session cannot be opened");
+	if (open_session(k, m->text)) {
+		injections_detach(k->target, k->options, &undo);
+		m->event = KEEPER_FAILED;
+		snprintf(m->text, sizeof(m->text), "its session cannot be opened");
 	} else {
 		name_session(k, m);
 	}
 }
 
-static void detach(struct keeping *k, bool joined)
+static void detach(struct keeping *k)
 {
 	struct keeper_message m = { .event = KEEPER_DETACHED };
 
-	if (!joined)
-		inject_apart(k, detach_injection, &m);
+	injections_detach(k->target, k->options, &m);
 	if (m.event == KEEPER_DETACHED && k->header)
 		__atomic_store_n(&k->header->reader, 0, __ATOMIC_RELEASE);
 	m.event = KEEPER_DETACHED;
@@ -350,18 +181,29 @@ static void settle(const struct keeping *k)
 		return;
 }
 
+/* Did memleak let go, or die? */
+static bool is_let_go(const struct keeping *k)
+{
+	struct pollfd p = { .fd = k->leash, .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* A turn that is not to be had (others take too long, or forbid it) is done without. */
 static _Noreturn void keep(struct keeping *k)
 {
 	struct keeper_message m = { .event = KEEPER_FAILED };
-	bool alive = true;
+	int turn;
 
 	settle(k);
-	attach(k, &m);
+	turn = turn_take(k->target, k->options->timeout_ms);
+	if (!is_let_go(k))
+		attach(k, &m);
+	close(turn);
 	say(k, &m);
-	if (m.event == KEEPER_ATTACHED) {
-		alive = wait_for_the_end(k);
-		if (alive)
-			detach(k, m.joined);
+	if (m.event == KEEPER_ATTACHED && wait_for_the_end(k) && !m.joined) {
+		turn_take(k->target, k->options->timeout_ms);
+		detach(k);
 	}
 	_exit(0);
 }

@@ -299,7 +299,6 @@ int lifecycle_attach(const char *settings, const char **session_path)
 
 	if (!real_ready())
 		return -EAGAIN;
-	forget_parent();
 	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
 		return -EBUSY;
 	ret = begin_attached(settings);
@@ -315,6 +314,21 @@ int lifecycle_attach(const char *settings, const char **session_path)
 	open_gate();
 	atomic_store(&phase, LIVE);
 	return 0;
+}
+
+bool lifecycle_make_ready(void)
+{
+	const struct session_header *h;
+
+	forget_parent();
+	if (atomic_load(&phase) != LIVE)
+		return true;
+	h = recorder.hdr;
+	/* Awaited while somebody else attaches: who was to come is not to come any more. */
+	if (h->reader != SESSION_READER_AWAITED && !recorder_reader_is_gone())
+		return false;
+	lifecycle_detach();
+	return true;
 }
 
 void lifecycle_on_reader_gone(void (*fn)(void))

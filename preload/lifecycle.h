@@ -26,6 +26,12 @@ bool lifecycle_start(void);
 bool lifecycle_started(void);
 
 /*
+ * Before attaching: ends an attached recording whose reader is gone, and forgets
+ * the one of the process that this one was forked from. False: there is another.
+ */
+bool lifecycle_make_ready(void);
+
+/*
  * Attached to a running program (libleak_attach): starts a recording with these
  * settings instead of the environment's, and tells where its session is. May be
  * called again after lifecycle_detach(). 0, -EBUSY (recording already), -errno.

@@ -56,7 +56,10 @@ attach_briefly() {
 # libleak's and anonymous memory, its descriptors, its threads, its handled signals.
 snapshot() {
 	awk '$6 ~ /^\// && $6 !~ /libleak/ { print $1, $2, $6 }' "/proc/$1/maps" | merged_ranges
-	ls -l "/proc/$1/fd" | awk 'NR > 1 { print $9, $11 }'
+	local fd link
+	for fd in "/proc/$1/fd/"*; do	# (one may be closed meanwhile)
+		link=$(readlink "$fd") && echo "${fd##*/} $link"
+	done
 	# (jemalloc starts threads of its own when there is much to do)
 	cat "/proc/$1"/task/*/comm | grep -v jemalloc_bg | sort | uniq -c
 	local status tries
