@@ -10,6 +10,7 @@
 
 #include "frame_step.h"
 #include "recipes.h"
+#include "recorder.h"
 #include "sys.h"
 
 #define PAGE		4096ul
@@ -25,6 +26,41 @@ void frame_step_flush(void)
 {
 }
 
+/*
+ * Are all pages in [from, to) readable? Asks the kernel: a wrong CFI must not crash the
+ * program. @untold: the answer where it must not, or will not, be asked.
+ */
+static bool pages_readable(uintptr_t from, uintptr_t to, bool untold)
+{
+	char byte[64];
+	struct iovec local = { byte, 0 }, remote[64];
+
+	if (recorder.frozen)
+		return untold;
+	while (from < to) {
+		int n = 0;
+
+		for (; from < to && n < 64; from += PAGE, n++)
+			remote[n] = (struct iovec){ (void *)from, 1 };
+		local.iov_len = (size_t)n;
+		if (syscall(SYS_process_vm_readv, syscall(SYS_getpid), &local, 1, remote, n, 0) != n)
+			return (errno == EPERM || errno == ENOSYS) && untold;
+	}
+	return true;
+}
+
+/*
+ * Does @r hold the stack of @sp, too, below what was known of it? A stack that is
+ * near may be another one, behind a page that nobody can read.
+ */
+static bool reaches(const struct stack_range *r, uintptr_t sp)
+{
+	uintptr_t page = sp & ~(PAGE - 1);
+
+	return sp < r->hi && (sp >= r->lo || (r->lo - sp < NEAR &&
+					      pages_readable(page + PAGE, r->lo, false)));
+}
+
 /* Puts the range that holds @sp first; a new stack gets the least recent place. */
 static void select_range(struct frame_cache *c, uintptr_t sp)
 {
@@ -34,10 +70,10 @@ static void select_range(struct frame_cache *c, uintptr_t sp)
 	for (i = 0; i < STACK_RANGES; i++) {
 		const struct stack_range *r = &c->range[i];
 
-		if (r->hi && sp < r->hi && (sp >= r->lo || r->lo - sp < NEAR)) {
-			found = *r;
-			if (sp < found.lo)
-				found.lo = sp & ~(PAGE - 1);
+		if (r->hi && reaches(r, sp)) {
+			if (r->lo < found.lo)
+				found.lo = r->lo;
+			found.hi = r->hi;
 			break;
 		}
 	}
@@ -47,32 +83,25 @@ static void select_range(struct frame_cache *c, uintptr_t sp)
 	c->range[0] = found;
 }
 
-/* Are all pages in [from, to) readable? Asks the kernel: a wrong CFI must not crash the program. */
-static bool pages_readable(uintptr_t from, uintptr_t to)
+static bool extend_range(struct frame_cache *c, uintptr_t end, bool untold)
 {
-	char byte[64];
-	struct iovec local = { byte, 0 }, remote[64];
+	struct stack_range *r = &c->range[0];
 
-	while (from < to) {
-		int n = 0;
-
-		for (; from < to && n < 64; from += PAGE, n++)
-			remote[n] = (struct iovec){ (void *)from, 1 };
-		local.iov_len = (size_t)n;
-		if (syscall(SYS_process_vm_readv, syscall(SYS_getpid), &local, 1, remote, n, 0) != n)
-			return errno == EPERM || errno == ENOSYS; /* forbidden here: trust the CFI */
-	}
+	if (end - r->hi > FRAME_MAX || !pages_readable(r->hi, end, untold))
+		return false;
+	r->hi = (end + PAGE - 1) & ~(PAGE - 1);
 	return true;
 }
 
 bool frame_extend_range(struct frame_cache *c, uintptr_t end)
 {
-	struct stack_range *r = &c->range[0];
+	return extend_range(c, end, true);
+}
 
-	if (end - r->hi > FRAME_MAX || !pages_readable(r->hi, end))
-		return false;
-	r->hi = (end + PAGE - 1) & ~(PAGE - 1);
-	return true;
+/* A frame pointer that is only guessed may point anywhere. */
+static bool guess_readable(struct frame_cache *c, uintptr_t end)
+{
+	return end <= c->range[0].hi || extend_range(c, end, false);
 }
 
 void frame_walk_begin(struct frame_walk *w, struct frame_cache *c, uintptr_t sp)
@@ -107,7 +136,7 @@ static bool read_word(void *arg, uintptr_t addr, uintptr_t *value)
 	if (addr & 7 || addr >> USER_BITS)
 		return false;
 	if ((addr < r->lo || addr + 8 > r->hi) &&
-	    !pages_readable(addr & ~(PAGE - 1), addr + 8))
+	    !pages_readable(addr & ~(PAGE - 1), addr + 8, true))
 		return false;
 	*value = *(const uintptr_t *)addr;
 	return true;
@@ -207,7 +236,8 @@ static enum step_result step_by_frame_pointer(struct frame_walk *w, struct frame
 	/* System V ABI AMD64, 3.4.1: a zero marks the outermost frame */
 	if (!bp)
 		return STEP_END;
-	if (bp < r->sp || bp - r->sp > FRAME_MAX || (bp & 7) || !frame_readable(w->cache, bp + 16))
+	if (bp < r->sp || bp - r->sp > FRAME_MAX || (bp & 7) ||
+	    !guess_readable(w->cache, bp + 16))
 		return STEP_LOST;
 	kept->slot = bp | KEPT_USES_BP | KEPT_GUESSED;
 	r->bp = *(const uintptr_t *)bp;
