@@ -3,7 +3,7 @@
 #include "sampler.h"
 
 #include <string.h>
-#include <sys/random.h>
+#include <sys/auxv.h>
 
 #include "../common/session_format.h"
 #include "clock.h"
@@ -83,13 +83,18 @@ void sampler_seed(struct thread_state *t, uint8_t kind, uint64_t mean, uint64_t 
 	sampler_redraw(t, kind, mean);
 }
 
+/*
+ * No system call: the C library's getrandom() is a cancellation point, and a sandbox
+ * may forbid it. The kernel gives each program 16 random bytes.
+ */
 void sampler_start(struct thread_state *t, uint8_t kind, uint64_t mean)
 {
-	uint64_t seed;
+	const void *given = (const void *)getauxval(AT_RANDOM);
+	uint64_t seed = 0;
 
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
-		seed = clock_tick() * 0x9e3779b97f4a7c15ull ^ (uintptr_t)t;
-	sampler_seed(t, kind, mean, seed);
+	if (given)
+		memcpy(&seed, given, sizeof(seed));
+	sampler_seed(t, kind, mean, seed ^ clock_cycles() * 0x9e3779b97f4a7c15ull ^ (uintptr_t)t);
 }
 
 double sampler_weight(uint8_t kind, uint64_t mean, size_t size)
