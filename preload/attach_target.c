@@ -18,6 +18,9 @@
 #include "real.h"
 #include "recorder.h"
 
+#define IDLE_HELD_MS	2	/* a thread is held meanwhile: the injector comes again */
+#define IDLE_TRIES_MS	1000
+
 static atomic_int changing;	/* pid; a forked child may find its parent's */
 static char answer[600];
 
@@ -54,6 +57,15 @@ static bool find_real_functions(void)
 	return found;
 }
 
+/* False: a thread was still inside the recorder after so long. */
+static bool end_recording(unsigned wait_ms)
+{
+	bool done = lifecycle_detach(wait_ms);
+
+	got_restore();
+	return done;
+}
+
 /*
  * Called from a hook when nobody reads the session any more. Who else is at it
  * already does the same, and better.
@@ -62,8 +74,7 @@ static void reader_gone(void)
 {
 	if (!begin_change())
 		return;
-	lifecycle_detach();
-	got_restore();
+	end_recording(IDLE_TRIES_MS);
 	end_change();
 }
 
@@ -87,8 +98,9 @@ static const char *attach(const char *settings)
 	const char *path;
 	int err;
 
-	if (!lifecycle_make_ready())
-		return refuse("it is being recorded already", 0);
+	err = lifecycle_make_ready();
+	if (err)
+		return err == -EAGAIN ? LIBLEAK_BUSY : refuse("it is being recorded already", 0);
 	err = got_prepare();
 	if (err)
 		return refuse("libleak.so is preloaded into this program already", 0);
@@ -121,13 +133,13 @@ EXPORT const char *libleak_attach(const char *settings)
 EXPORT const char *libleak_detach(const char *unused)
 {
 	int err = errno;
+	bool done;
 
 	(void)unused;
 	if (!begin_change())
 		return tell(LIBLEAK_BUSY);
-	lifecycle_detach();
-	got_restore();
+	done = end_recording(IDLE_HELD_MS);
 	end_change();
 	errno = err;
-	return tell("");
+	return tell(done ? "" : LIBLEAK_BUSY);
 }

@@ -118,6 +118,7 @@ static int fill_child(const struct shm *parent, uint64_t forked_at)
 static void reset_locks(void)
 {
 	lock_reset(&recorder.grow);
+	atomic_store(&recorder.visitors, 0);
 	mmap_table_after_fork();
 	modules_after_fork();
 }

@@ -46,7 +46,7 @@ static __attribute__((noinline)) void *obtained_chosen(void *p, size_t size,
 		overhead_end(begin);
 		recorder_leave(t);
 	} else if (recorder_gate.gate.generation) {
-		recorder_loss(LOSS_REENTRANT, 1);
+		recorder_loss_outside(LOSS_REENTRANT);
 	}
 	return p;
 }

@@ -31,7 +31,7 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-enum phase { NEW, STARTING, LIVE, OFF, DORMANT };
+enum phase { NEW, STARTING, LIVE, OFF, DORMANT, ENDING };
 
 static atomic_int phase;
 static uint32_t generations;
@@ -316,19 +316,19 @@ int lifecycle_attach(const char *settings, const char **session_path)
 	return 0;
 }
 
-bool lifecycle_make_ready(void)
+int lifecycle_make_ready(void)
 {
-	const struct session_header *h;
+	int now;
 
 	forget_parent();
-	if (atomic_load(&phase) != LIVE)
-		return true;
-	h = recorder.hdr;
+	now = atomic_load(&phase);
+	if (now != LIVE && now != ENDING)
+		return 0;
 	/* Awaited while somebody else attaches: who was to come is not to come any more. */
-	if (h->reader != SESSION_READER_AWAITED && !recorder_reader_is_gone())
-		return false;
-	lifecycle_detach();
-	return true;
+	if (now == LIVE && recorder.hdr->reader != SESSION_READER_AWAITED &&
+	    !recorder_reader_is_gone())
+		return -EBUSY;
+	return lifecycle_detach(0) ? 0 : -EAGAIN;
 }
 
 void lifecycle_on_reader_gone(void (*fn)(void))
@@ -344,20 +344,18 @@ static void barrier_everywhere(void)
 		usleep(10000);
 }
 
-static bool wait_until_idle(void)
+static bool wait_until_idle(unsigned wait_ms)
 {
-	for (int i = 0; i < 1000; i++) {
-		if (!threads_any_busy())
-			return true;
+	for (unsigned i = 0; threads_any_busy(); i++) {
+		if (i == wait_ms)
+			return false;
 		usleep(1000);
 	}
-	return false;
+	return true;
 }
 
-static void close_session(enum session_end reason, int status)
+static void close_session(struct session_header *h, enum session_end reason, int status)
 {
-	struct session_header *h = recorder.hdr;
-
 	clock_update(&h->clock);
 	h->self_bytes = overhead_private_bytes();
 	h->end_tick = clock_tick() - recorder.tick0;
@@ -367,21 +365,38 @@ static void close_session(enum session_end reason, int status)
 	shm_trim(&recorder.shm);
 }
 
-void lifecycle_detach(void)
+/* No thread is busy any more. False: a visitor (recorder.h) is there yet. */
+static bool let_go_of_session(void)
+{
+	struct session_header *h = recorder.hdr;
+
+	__atomic_store_n(&recorder.hdr, NULL, __ATOMIC_SEQ_CST);
+	if (atomic_load(&recorder.visitors) > 0) {
+		recorder.hdr = h;
+		return false;
+	}
+	if (h)	/* (a child that was forked here finds none) */
+		close_session(h, SESSION_END_DETACH, 0);
+	shm_unmap(&recorder.shm);
+	return true;
+}
+
+bool lifecycle_detach(unsigned wait_ms)
 {
 	int was = LIVE, err = errno;
+	bool done;
 
-	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
-		return;
-	__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
-	barrier_everywhere();
-	if (wait_until_idle()) {
-		close_session(SESSION_END_DETACH, 0);
-		recorder.hdr = NULL;
-		shm_unmap(&recorder.shm);
-	}	/* else a stuck thread may still write: the mapping stays */
-	atomic_store(&phase, DORMANT);
+	if (atomic_compare_exchange_strong(&phase, &was, ENDING)) {
+		__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
+		barrier_everywhere();
+	} else if (was != ENDING) {
+		return true;
+	}
+	done = wait_until_idle(wait_ms) && let_go_of_session();
+	if (done)
+		atomic_store(&phase, DORMANT);
 	errno = err;
+	return done;
 }
 
 void lifecycle_end(enum session_end reason, int status)
@@ -394,7 +409,7 @@ void lifecycle_end(enum session_end reason, int status)
 	 * forked child that never allocated has no session of its own.
 	 */
 	if (!h || atomic_load(&phase) != LIVE || !recorder_gate.gate.generation ||
-	    (!recorder.frozen && h->pid != (uint32_t)syscall(SYS_getpid)))
+	    (!recorder.frozen && owner != (uint32_t)syscall(SYS_getpid)))
 		return;
 	if (!atomic_compare_exchange_strong(&phase, &was, OFF))
 		return;
@@ -406,7 +421,7 @@ void lifecycle_end(enum session_end reason, int status)
 		__atomic_store_n(&h->state, SESSION_ENDED, __ATOMIC_RELEASE);
 		return;
 	}
-	close_session(reason, status);
+	close_session(h, reason, status);
 	exit_report_run();
 }
 

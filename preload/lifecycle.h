@@ -5,7 +5,7 @@
  *	NEW ──first event (environment there)──► STARTING ──► LIVE ──exit──► OFF
  *	  │                                          ▲ ▲        │                     ▲
  *	  │ (loaded late)                    attach ─┘ └─ forked┘ (the kernel wiped   │
- *	  └──► DORMANT ◄──────────────────────────── detach ────┘  the gate)  failed ─┘
+ *	  └──► DORMANT ◄──────────────── ENDING ◄─── detach ────┘  the gate)  failed ─┘
  *
  * Nothing here ever ends the process or waits for another thread. A session that
  * cannot be had turns recording OFF, says so once on stderr, and the program
@@ -27,9 +27,10 @@ bool lifecycle_started(void);
 
 /*
  * Before attaching: ends an attached recording whose reader is gone, and forgets
- * the one of the process that this one was forked from. False: there is another.
+ * the one of the process that this one was forked from. 0; -EBUSY: there is another;
+ * -EAGAIN: a thread is still in the last one.
  */
-bool lifecycle_make_ready(void);
+int lifecycle_make_ready(void);
 
 /*
  * Attached to a running program (libleak_attach): starts a recording with these
@@ -39,10 +40,11 @@ bool lifecycle_make_ready(void);
 int lifecycle_attach(const char *settings, const char **session_path);
 
 /*
- * Ends an attached recording: waits, for a second at most, until no thread is
- * inside the recorder, and lets go of the session, whose file stays.
+ * Ends an attached recording and lets go of the session, whose file stays. True.
+ * False: a thread was still inside the recorder after @wait_ms; nothing more is
+ * recorded, but the session stays mapped until another call finds no thread there.
  */
-void lifecycle_detach(void);
+bool lifecycle_detach(unsigned wait_ms);
 
 /* @fn is called, outside the recorder, by a thread that finds that the watcher has died. */
 void lifecycle_on_reader_gone(void (*fn)(void));

@@ -13,11 +13,31 @@
 union gate_page recorder_gate __attribute__((aligned(4096)));
 struct recorder recorder;
 
-bool recorder_reader_is_gone(void)
+/*
+ * The session, for a thread that is not busy, or NULL: there is none. It stays
+ * mapped until leave_session(): who lets go of it makes the pointer NULL first
+ * and then looks for visitors.
+ */
+static struct session_header *visit_session(void)
 {
-	const struct session_header *h = __atomic_load_n(&recorder.hdr, __ATOMIC_RELAXED);
-	uint32_t reader = h ? __atomic_load_n(&h->reader, __ATOMIC_RELAXED) : 0;
+	atomic_fetch_add(&recorder.visitors, 1);
+	return __atomic_load_n(&recorder.hdr, __ATOMIC_SEQ_CST);
+}
 
+static void leave_session(void)
+{
+	atomic_fetch_sub(&recorder.visitors, 1);
+}
+
+void recorder_loss_outside(enum session_loss cause)
+{
+	if (visit_session())
+		recorder_loss(cause, 1);
+	leave_session();
+}
+
+static bool is_gone(uint32_t reader)
+{
 	if (likely(!reader))
 		return false;
 	if (reader == SESSION_READER_AWAITED)
@@ -25,9 +45,18 @@ bool recorder_reader_is_gone(void)
 	return reader & FUTEX_OWNER_DIED;
 }
 
+bool recorder_reader_is_gone(void)
+{
+	const struct session_header *h = visit_session();
+	bool gone = h && is_gone(__atomic_load_n(&h->reader, __ATOMIC_RELAXED));
+
+	leave_session();
+	return gone;
+}
+
 void recorder_check_reader(void)
 {
-	if (unlikely(recorder_reader_is_gone()))
+	if (unlikely(is_gone(__atomic_load_n(&recorder.hdr->reader, __ATOMIC_RELAXED))))
 		__atomic_store_n(&recorder_gate.gate.generation, 0, __ATOMIC_RELEASE);
 }
 
@@ -54,7 +83,7 @@ struct thread_state *recorder_enter_slow(struct thread_state *t)
 	t = own_state(t);
 	errno = err;
 	if (!t) {
-		recorder_loss(LOSS_NO_MEMORY, 1);
+		recorder_loss_outside(LOSS_NO_MEMORY);
 		return NULL;
 	}
 	/* Closed meanwhile: see recorder_enter(). */
@@ -152,18 +181,24 @@ void record_free(struct thread_state *t, const void *p, enum session_trace_op op
 	hot_free(t, p, hot_recorded(p), op);
 }
 
-void record_free_nested(const void *p)
+static void give_up_block(const void *p)
 {
-	uint32_t *slot, index;
+	uint32_t *slot = live_slot((uintptr_t)p);
+	uint32_t index = slot ? hot_take_from_shadow(slot, (uintptr_t)p) : 0;
 
-	if (!recorder_gate.gate.generation)
-		return;
-	slot = live_slot((uintptr_t)p);
-	index = slot ? hot_take_from_shadow(slot, (uintptr_t)p) : 0;
 	if (!index)
 		return;
 	record_clear(&recorder.records[index]);
 	recorder_loss(LOSS_REENTRANT, 1);
+}
+
+void record_free_nested(const void *p)
+{
+	if (!recorder_gate.gate.generation)
+		return;
+	if (visit_session() && recorder_gate.gate.generation)
+		give_up_block(p);
+	leave_session();
 }
 
 uint32_t record_realloc_begin(const void *p)

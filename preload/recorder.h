@@ -49,6 +49,7 @@ struct recorder {
 	/* Written now and then: not in a cache line that every event reads. */
 	_Alignas(64) struct lock grow;	/* sections, stack table, free batches; see ARCHITECTURE.md */
 	uint32_t free_batches;		/* first record of the first batch given back, 0: none */
+	atomic_int visitors;		/* threads at the session without being busy: it stays mapped */
 };
 
 extern union gate_page {
@@ -112,7 +113,7 @@ static ALWAYS_INLINE void recorder_leave(struct thread_state *t)
 void recorder_check_reader(void);
 bool recorder_reader_is_gone(void);
 
-/* Counts a loss. Any context. */
+/* Counts a loss. Between recorder_enter() and recorder_leave(). */
 static inline void recorder_loss(enum session_loss cause, uint64_t n)
 {
 	struct session_header *h = recorder.hdr;
@@ -120,6 +121,9 @@ static inline void recorder_loss(enum session_loss cause, uint64_t n)
 	if (h)
 		__atomic_fetch_add(&h->loss[cause], n, __ATOMIC_RELAXED);
 }
+
+/* The same without a thread state. Any context. */
+COLD void recorder_loss_outside(enum session_loss cause);
 
 /*
  * A block of @size bytes at @p was allocated. @from describes the caller of the

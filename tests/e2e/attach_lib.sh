@@ -63,10 +63,10 @@ snapshot() {
 	# (jemalloc starts threads of its own when there is much to do)
 	cat "/proc/$1"/task/*/comm | grep -v jemalloc_bg | sort | uniq -c
 	local status tries
-	# posix_spawn blocks all signals for a moment
+	# posix_spawn blocks all signals for a moment, and a child's end waits to be told (0x10000)
 	for ((tries = 0; tries < 200; tries++)); do
 		status=$(grep -E '^(Sig(Blk|Ign|Cgt)|ShdPnd|TracerPid)' "/proc/$1/status")
-		[[ $status == *SigBlk:?ffffff* ]] || break
+		[[ $status == *SigBlk:?ffffff* || $status =~ ShdPnd:.0*10000 ]] || break
 		sleep 0.01
 	done
 	echo "$status"
