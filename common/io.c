@@ -202,13 +202,19 @@ FILE *io_output_file(struct io_output *out)
 	return out->file;
 }
 
+/* Why the stream has failed, which may have been long ago: it fails once more. */
+static int stream_error(struct io_output *o)
+{
+	errno = EIO;
+	if (o->temp)
+		fputc('\n', o->file);
+	return fflush(o->file) ? -errno : -EIO;
+}
+
 static int finish_file(struct io_output *o)
 {
-	int err = 0;
+	int err = ferror(o->file) || fflush(o->file) ? stream_error(o) : 0;
 
-	errno = EIO;
-	if (fflush(o->file) || ferror(o->file))
-		err = -errno;
 	if (!o->is_stdout) {
 		if (fclose(o->file) && !err)
 			err = -errno;

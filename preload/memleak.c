@@ -24,6 +24,7 @@
 #include "preload/private_dir.h"
 #include "preload/settings.h"
 #include "preload/watch.h"
+#include "report/bus_guard.h"
 #include "report/live_server.h"
 
 enum { STATUS_FAILED = 1 };
@@ -173,8 +174,13 @@ static int run_target(struct run *r)
 		status = run_begin(r);
 	if (status)
 		return status;
-	/* the reader of a pipe may go; the program (which has begun without this) goes on */
+	/*
+	 * The reader of a pipe may go, an output be too large, a file be cut while it is read.
+	 * The program has begun without this.
+	 */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	bus_guard_install();
 	rc = watch_run(r->settings, r->target, r->follow, r->view, r->server, &enough);
 	if (rc)
 		failed("watching stopped", rc);

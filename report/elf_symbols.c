@@ -14,6 +14,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/*
+ * A file that is mapped changes under its reader when somebody writes to it, so that only
+ * large ones are, for the sake of memory; see also bus_guard.h.
+ */
+#define READ_MAX (64u << 20)
+
 /* A symbol without a size (assembly) reaches to the next one, but not further than this. */
 #define SIZELESS_MAX 4096u
 
@@ -26,31 +32,71 @@ struct function {
 struct elf_symbols {
 	Dwfl *dwfl;
 	Dwfl_Module *mod;
+	int fd;			/* libdwfl's once it has been reported; -1: none */
+	Elf *elf;		/* likewise */
+	struct stat st;		/* as of the opening */
 	struct function *functions;
 	size_t count;
 };
 
+/* A Dwfl_Callbacks.find_elf: what was opened for this module. */
+static int hand_over(Dwfl_Module *mod, void **userdata, const char *name, Dwarf_Addr base,
+		     char **file_name, Elf **elf)
+{
+	struct elf_symbols *es = *userdata;
+	int fd = es->fd;
+
+	(void)mod;
+	(void)base;
+	*file_name = strdup(name);
+	*elf = es->elf;
+	es->elf = NULL;
+	return fd;
+}
+
 static const Dwfl_Callbacks callbacks = {
-	.find_elf = dwfl_build_id_find_elf,
+	.find_elf = hand_over,
 	.find_debuginfo = dwfl_standard_find_debuginfo,
 	.section_address = dwfl_offline_section_address,
 };
 
 /* ---- opening ---- */
 
-static int open_regular(const char *path)
+static int open_regular(const char *path, struct stat *st)
 {
 	/* O_NONBLOCK: the path comes from a session and may name a FIFO. */
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat st;
 
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+	if (fstat(fd, st) || !S_ISREG(st->st_mode)) {
 		close(fd);
 		return -ENOEXEC;
 	}
 	return fd;
+}
+
+/* The addresses that the file's segments take; false when it has none. */
+static bool find_range(Elf *elf, GElf_Addr *start, GElf_Addr *end)
+{
+	size_t n;
+
+	*start = UINT64_MAX;
+	*end = 0;
+	if (elf_kind(elf) != ELF_K_ELF || elf_getphdrnum(elf, &n))
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		GElf_Phdr ph;
+
+		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_LOAD)
+			continue;
+		/* libdwfl takes the first one's begin, rounded down, for the module's */
+		if (*start == UINT64_MAX)
+			*start = ph.p_vaddr & -(ph.p_align ? ph.p_align : 1);
+		if (ph.p_vaddr + ph.p_memsz > *end)
+			*end = ph.p_vaddr + ph.p_memsz;
+	}
+	return *start < *end;
 }
 
 static int check_build_id(Dwfl_Module *mod, const uint8_t *want, size_t len)
@@ -68,15 +114,32 @@ static int check_build_id(Dwfl_Module *mod, const uint8_t *want, size_t len)
 	return have_len == (ssize_t)len && !memcmp(have, want, len) ? 0 : -ESTALE;
 }
 
-static int report_module(struct elf_symbols *es, const char *path, int fd)
+static int report_module(struct elf_symbols *es, const char *path)
 {
-	dwfl_report_begin(es->dwfl);
-	es->mod = dwfl_report_elf(es->dwfl, path, path, fd, 0, true);
-	if (!es->mod) {
-		close(fd);
+	GElf_Addr start, end;
+	void **userdata;
+
+	elf_version(EV_CURRENT);
+	es->elf = elf_begin(es->fd, es->st.st_size > READ_MAX ? ELF_C_READ_MMAP_PRIVATE :
+								ELF_C_READ, NULL);
+	if (!es->elf || !find_range(es->elf, &start, &end))
 		return -ENOEXEC;
-	}
-	return dwfl_report_end(es->dwfl, NULL, NULL) ? -ENOEXEC : 0;
+	dwfl_report_begin(es->dwfl);
+	es->mod = dwfl_report_module(es->dwfl, path, start, end);
+	if (!es->mod || dwfl_report_end(es->dwfl, NULL, NULL))
+		return -ENOEXEC;
+	dwfl_module_info(es->mod, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
+	*userdata = es;
+	return 0;
+}
+
+bool elf_symbols_changed(const struct elf_symbols *es)
+{
+	struct stat now;
+
+	return fstat(es->fd, &now) || now.st_size != es->st.st_size ||
+	       now.st_mtim.tv_sec != es->st.st_mtim.tv_sec ||
+	       now.st_mtim.tv_nsec != es->st.st_mtim.tv_nsec;
 }
 
 /* ---- symbols ---- */
@@ -193,28 +256,34 @@ Dwarf *elf_symbols_dwarf(struct elf_symbols *es, uint64_t *bias)
 	return dw;
 }
 
-int elf_symbols_open(const char *path, const uint8_t *build_id, size_t len,
-		     struct elf_symbols **out)
+static int open_symbols(struct elf_symbols *es, const char *path, const uint8_t *build_id,
+			size_t len)
 {
-	struct elf_symbols *es;
-	int fd = open_regular(path);
 	int err;
 
-	if (fd < 0)
-		return fd;
-	es = calloc(1, sizeof(*es));
-	if (es)
-		es->dwfl = dwfl_begin(&callbacks);
-	if (!es || !es->dwfl) {
-		close(fd);
-		free(es);
+	es->fd = open_regular(path, &es->st);
+	if (es->fd < 0)
+		return es->fd;
+	es->dwfl = dwfl_begin(&callbacks);
+	if (!es->dwfl)
 		return -ENOMEM;
-	}
-	err = report_module(es, path, fd);
+	err = report_module(es, path);
 	if (!err)
 		err = check_build_id(es->mod, build_id, len);
 	if (!err)
 		err = load_functions(es);
+	return !err && elf_symbols_changed(es) ? -ESTALE : err;
+}
+
+int elf_symbols_open(const char *path, const uint8_t *build_id, size_t len,
+		     struct elf_symbols **out)
+{
+	struct elf_symbols *es = calloc(1, sizeof(*es));
+	int err;
+
+	if (!es)
+		return -ENOMEM;
+	err = open_symbols(es, path, build_id, len);
 	if (err) {
 		elf_symbols_close(es);
 		return err;
@@ -225,10 +294,17 @@ int elf_symbols_open(const char *path, const uint8_t *build_id, size_t len,
 
 void elf_symbols_close(struct elf_symbols *es)
 {
+	bool handed_over;
+
 	if (!es)
 		return;
+	handed_over = es->mod && !es->elf;
 	if (es->dwfl)
 		dwfl_end(es->dwfl);
+	if (es->elf)
+		elf_end(es->elf);
+	if (!handed_over && es->fd >= 0)
+		close(es->fd);
 	free(es->functions);
 	free(es);
 }

@@ -11,6 +11,7 @@
 #define REPORT_ELF_SYMBOLS_H
 
 #include <elfutils/libdw.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,12 +19,15 @@ struct elf_symbols;
 
 /*
  * Opens a file and checks that it has the given build-id (len 0: any will do).
- * 0, -ESTALE: another build-id or none, -ENOEXEC: no usable ELF file,
+ * 0, -ESTALE: another build-id or none, or being rewritten, -ENOEXEC: no usable ELF file,
  * -ENOMEM, -ENOENT and other errors of open(2).
  */
 int elf_symbols_open(const char *path, const uint8_t *build_id, size_t len,
 		     struct elf_symbols **out);
 void elf_symbols_close(struct elf_symbols *es);	/* NULL is allowed */
+
+/* Has the file been written to since? What it said meanwhile may be anything. */
+bool elf_symbols_changed(const struct elf_symbols *es);
 
 /* The mangled name of the function at addr and where it begins; NULL: none known. */
 const char *elf_symbols_find(const struct elf_symbols *es, uint64_t addr, uint64_t *start);

@@ -6,6 +6,7 @@
 #include "common/io.h"
 #include "common/version.h"
 #include "report/baseline.h"
+#include "report/bus_guard.h"
 #include "report/diff.h"
 #include "report/progress.h"
 
@@ -233,8 +234,10 @@ int main(int argc, char **argv)
 	struct command c = { 0 };
 	int code = EXIT_USAGE;
 
-	/* Files that are being written are dropped in order when a pipe breaks. */
+	/* Files that are being written are dropped in order when a pipe breaks or a limit is met. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+	bus_guard_install();
 	if (!command_parse(&c, argc, argv))
 		code = run(&c);
 	command_free(&c);

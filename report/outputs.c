@@ -110,6 +110,8 @@ static const char *cause(int err)
 	case -ENOTSUP:
 		return "this build lacks the HTML viewer: build it where node and npm are "
 		       "installed, or from a release archive";
+	case -EFBIG:
+		return "it would be larger than files may be here (ulimit -f)";
 	default:
 		return strerror(-err);
 	}
@@ -127,7 +129,8 @@ static int write_one(const struct output *o, const struct report *r,
 	if (err)
 		return err;
 	err = writers[o->format](io_output_file(out), r, text);
-	if (!err)
+	/* of a stream that has failed, the commit tells the cause */
+	if (!err || ferror(io_output_file(out)))
 		return io_output_commit(out);
 	io_output_abort(out);
 	return err;

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # report/: merging, symbolizing and printing -> libreport.a; the command leakreport
 report-srcs += report/strpool.c report/demangle.c report/elf_symbols.c report/dwarf_lines.c
-report-srcs += report/symbolize.c report/estimate.c report/losses.c report/rank.c
+report-srcs += report/bus_guard.c report/symbolize.c report/estimate.c report/losses.c report/rank.c
 report-srcs += report/report.c report/sites.c report/processes.c report/frames.c
 report-srcs += report/scan_process.c report/scan_kernel.c report/scan_totals.c
 report-srcs += report/merge.c report/finish.c report/cache_holdings.c report/filter.c

@@ -355,23 +355,12 @@ static int add_call(struct symbolizer *sym, struct location *l, const struct dwa
 }
 
 /* The function that really is there is named by the symbol table, inlined ones by DWARF. */
-static int look_up(struct symbolizer *sym, struct location *l)
+static int add_calls(struct symbolizer *sym, struct location *l, const struct dwarf_call *calls,
+		     size_t n, const char *name, uint64_t start)
 {
-	struct module *m = &sym->modules[l->module];
-	uint64_t pc = l->exact || !l->addr ? l->addr : l->addr - 1, start = 0;
-	struct dwarf_call calls[DWARF_CALLS_MAX];
-	const char *name;
-	size_t n = 0;
+	const struct module *m = &sym->modules[l->module];
 	int err = 0;
 
-	m->info.locations++;
-	if (!m->tried)
-		open_module(sym, m);
-	if (!m->symbols)
-		return add_unknown(sym, l);
-	name = elf_symbols_find(m->symbols, pc, &start);
-	if (m->lines)
-		n = dwarf_lines_find(m->lines, pc - m->dwarf_bias, calls);
 	for (size_t i = 0; i < n && !err; i++) {
 		const struct dwarf_call *c = &calls[i];
 
@@ -384,6 +373,32 @@ static int look_up(struct symbolizer *sym, struct location *l)
 	if (!err && (!n || calls[n - 1].inlined))
 		err = add_call(sym, l, NULL, name, start);
 	return err;
+}
+
+static int look_up(struct symbolizer *sym, struct location *l)
+{
+	struct module *m = &sym->modules[l->module];
+	uint64_t pc = l->exact || !l->addr ? l->addr : l->addr - 1, start = 0;
+	struct dwarf_call calls[DWARF_CALLS_MAX];
+	const char *name;
+	size_t n = 0;
+
+	m->info.locations++;
+	if (!m->tried)
+		open_module(sym, m);
+	if (!m->symbols)
+		return add_unknown(sym, l);
+	name = elf_symbols_find(m->symbols, pc, &start);
+	if (m->lines)
+		n = dwarf_lines_find(m->lines, pc - m->dwarf_bias, calls);
+	if (elf_symbols_changed(m->symbols)) {
+		/* by whom it may be: what has just been read is no more to be believed */
+		close_module(sym, m);
+		m->tried = true;
+		m->info.status = SYMBOLS_MISMATCH;
+		return add_unknown(sym, l);
+	}
+	return add_calls(sym, l, calls, n, name, start);
 }
 
 /* Compilers split and clone functions; the parts are one function to a fingerprint. */

@@ -2,6 +2,7 @@
 /* Modules whose files are cut or flipped: no names or some, never a crash or a wrong build's. */
 #define _GNU_SOURCE 1
 #include "common/io.h"
+#include "report/bus_guard.h"
 #include "report/symbolize.h"
 
 #include <fcntl.h>
@@ -121,6 +122,40 @@ static void test_flipped(void **state)
 	free(copy);
 }
 
+/* Names of one function before and after the file is cut to nothing under its reader. */
+static void cut_while_read(off_t size)
+{
+	struct symbolizer *sym = symbolizer_new(NULL);
+	const struct symbol_frame *f;
+	uint32_t module, before, after;
+	size_t count;
+
+	assert_non_null(sym);
+	write_image(image, image_len);
+	assert_int_equal(truncate(path, size), 0);
+	module = symbolizer_module(sym, path, NULL, 0);
+	before = symbolizer_address(sym, module, in_file((const void *)write_image) + 1, false);
+	assert_int_equal(symbolizer_resolve(sym, NULL, NULL), 0);
+	f = symbolizer_frames(sym, before, &count);
+	assert_string_equal(f[count - 1].function, "write_image");
+
+	assert_int_equal(truncate(path, 0), 0);
+	after = symbolizer_address(sym, module, in_file((const void *)look_up) + 1, false);
+	assert_int_equal(symbolizer_resolve(sym, NULL, NULL), 0);
+	f = symbolizer_frames(sym, after, &count);
+	assert_null(f[count - 1].function);
+	assert_int_equal(symbolizer_module_info(sym, module)->status, SYMBOLS_MISMATCH);
+	symbolizer_free(sym);
+}
+
+static void test_cut_while_read(void **state)
+{
+	(void)state;
+	bus_guard_install();	/* in place of cmocka's */
+	cut_while_read((off_t)image_len);
+	cut_while_read(100 << 20);	/* which is mapped */
+}
+
 static int clean(void **state)
 {
 	(void)state;
@@ -134,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_whole),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_flipped),
+		cmocka_unit_test(test_cut_while_read),
 	};
 
 	close(mkstemp(path));
