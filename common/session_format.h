@@ -23,11 +23,11 @@
  *    ksyms) is valid once i < section.used, which the writer advances (release)
  *    after the entry is complete;
  *  - section.used of records and sites is how many were ever handed out; each
- *    entry says itself whether it is in use (record: addr_thread != 0; site:
- *    stack != 0);
- *  - a record is read as a seqlock: addr_thread, time_flags, size_stack, then
- *    time_flags and addr_thread again; equal pairs are a consistent record, and
- *    REC_SEQ changes whenever the slot is given to another block;
+ *    entry says itself whether it is in use (record: its address isn't zero;
+ *    site: stack != 0);
+ *  - a record is read as a seqlock: both words, what belongs to it (its extension,
+ *    its thread), then both words again; equal words are a consistent record, and
+ *    its seq changes whenever the place is given to another block;
  *  - counters of a site are independent words; a reader may see one event's
  *    count without its bytes. A writer killed between the two leaves at most
  *    one such event per thread.
@@ -48,7 +48,7 @@
 #include <stdint.h>
 
 #define SESSION_MAGIC		"\211LEAK\r\n\032"	/* 8 bytes, no NUL */
-#define SESSION_MAJOR		1
+#define SESSION_MAJOR		2
 #define SESSION_MINOR		0
 #define SESSION_ENDIAN		0x01020304u
 #define SESSION_PAGE		4096u
@@ -101,6 +101,7 @@ enum session_section_id {
 	SECT_KSYMS = 12,	/* struct session_ksym, ascending by addr (kernel) */
 	SECT_CACHES = 13,	/* struct session_cache (kernel) */
 	SECT_TASKS = 14,	/* struct session_task (kernel) */
+	SECT_RECORD_THREADS = 15,/* uint16_t: index in SECT_THREADS for each of SECT_RECORDS */
 	SECT_MAX = 16
 };
 
@@ -112,7 +113,7 @@ enum session_loss {
 	LOSS_REENTRANT = 3,	/* allocation from inside the recorder (signal handler) */
 	LOSS_NO_SPACE = 4,	/* file system full, size limit: a section could not grow */
 	LOSS_NO_MEMORY = 5,	/* private memory (shadow, thread state) refused */
-	LOSS_BAD_ADDRESS = 6,	/* address outside 47 bits */
+	LOSS_BAD_ADDRESS = 6,	/* address beyond 47 bits, or no multiple of 8 */
 	LOSS_MISSED_FREE = 7,	/* an address was allocated again while recorded as live */
 	LOSS_UNWIND = 8,	/* stack ended early: no unwind information */
 	LOSS_FORK_RACE = 9,	/* inherited blocks whose record had changed at the fork */
@@ -124,6 +125,7 @@ enum session_loss {
 	LOSS_UNMATCHED_FREE = 15,/* kernel: free of an object not seen allocated (no loss of leaks) */
 	LOSS_THREADS = 16,	/* more threads than the thread table can name */
 	LOSS_MODULES = 17,	/* modules that could not be recorded */
+	LOSS_MISSED_RETURN = 18,/* uprobes: a call of the allocator whose return was not seen */
 	LOSS_MAX = 32
 };
 
@@ -270,35 +272,58 @@ struct session_stack {
 static_assert(sizeof(struct session_stack) == 64, "format");
 
 /*
- * A live allocation. addr_thread is written last when a block is recorded and
- * set to zero first when it is freed.
+ * A live allocation, in 16 bytes (session_record.h packs and unpacks):
+ *
+ *	addr_size	address / 8 (44 bits) | size (13) | kind (2) | REC_EXTENDED |
+ *			REC_INHERITED | seq (3)
+ *	time_stack	time (41) | REC_TIMED | stack index (22)
+ *
+ * What doesn't fit - a larger size, or a sampling mean other than 0 - is in a
+ * second record, of kind REC_EXTENSION: then time_stack is its index, and it has
+ *
+ *	addr_size	mean (4) | size (53) | REC_EXTENSION | 0
+ *	time_stack	as above
+ *
+ * The time is (tick - tick0) / REC_TICKS (on x86-64 at 3 GHz: 11 us), modulo
+ * 2^41 (9 months there): younger blocks have their exact age, older ones appear
+ * younger by a multiple of that. Without REC_TIMED, it may be a few milliseconds
+ * too early, and no lifetime is measured by it. The thread is in SECT_RECORD_THREADS, at the same
+ * index.
+ *
+ * addr_size is written last when a block is recorded, and its address is set to
+ * zero first when it is freed. A free place has no address, and is not REC_EXTENSION.
  */
 struct session_record {
-	uint64_t addr_thread;	/* address << 16 | index in SECT_THREADS (0xffff: other) */
-	uint64_t time_flags;	/* (tick - tick0) << 16 | REC_* bits; free: index of next free record << 16 | seq */
-	uint64_t size_stack;	/* size << 24 | stack index */
+	uint64_t addr_size;
+	uint64_t time_stack;	/* free: for the recorder's own use */
 };
-static_assert(sizeof(struct session_record) == 24, "format");
+static_assert(sizeof(struct session_record) == 16, "format");
 
-#define REC_ADDR_SHIFT		16
-#define REC_THREAD_MASK		0xffffull
+#define REC_ALIGN_SHIFT		3		/* addresses are multiples of 8 ... */
+#define REC_ADDR_BITS		47		/* ... below 2^47 */
+#define REC_ADDR_SHIFT		20
+#define REC_SIZE_SHIFT		7
+#define REC_SIZE_MAX		0x1fffull	/* a larger size is in an extension */
+#define REC_KIND_SHIFT		5
+#define REC_KIND_MASK		0x60ull		/* enum session_rec_kind << REC_KIND_SHIFT */
+#define REC_EXTENDED		0x10ull
+#define REC_INHERITED		0x08ull		/* allocated by the parent before fork */
+#define REC_SEQ_MASK		0x07ull		/* changes with each block the place holds */
+#define REC_MEAN_SHIFT		60
+#define REC_MEAN_MASK		(0xfull << REC_MEAN_SHIFT)	/* index into header.sample_mean */
+#define REC_STACK_MASK		0x3fffffull
+#define REC_TIMED		0x400000ull
+#define REC_TIME_SHIFT		23
+#define REC_TICK_SHIFT		5
+#define REC_TICKS		(1ull << REC_TICK_SHIFT)	/* the unit of a record's time */
+#define REC_TIME_SPAN		(1ull << (64 - REC_TIME_SHIFT + REC_TICK_SHIFT))	/* ticks */
 #define REC_THREAD_OTHER	0xffffull
-#define REC_TIME_SHIFT		16
-#define REC_STACK_MASK		0xffffffull
-#define REC_SIZE_SHIFT		24
-#define REC_SIZE_MAX		((1ull << 40) - 1)	/* a larger size is stored as this */
-/* low 16 bits of time_flags */
-#define REC_SEQ_MASK		0x003full	/* changes with each block the slot holds */
-#define REC_KIND_SHIFT		6
-#define REC_KIND_MASK		0x00c0ull	/* enum session_rec_kind << REC_KIND_SHIFT */
-#define REC_INHERITED		0x0100ull	/* allocated by the parent before fork */
-#define REC_MEAN_SHIFT		12
-#define REC_MEAN_MASK		0xf000ull	/* index into header.sample_mean */
 
 enum session_rec_kind {
 	REC_HEAP = 0,		/* malloc family, bytes */
 	REC_MMAP = 1,		/* mmap, size in 4 KiB pages */
 	REC_NEW = 2,		/* C++ operator new of another allocator, bytes */
+	REC_EXTENSION = 3,	/* no block: belongs to another record */
 };
 
 /*
@@ -320,7 +345,8 @@ enum session_rec_kind {
  * lifetimes[b] counts freed blocks that lived [2^(b-1), 2^b) ticks (b = 0: less
  * than one tick; the last bucket: and longer), divided by 2^lifetime_shift. A
  * writer may time only some of the frees, each counted for as many as it stands
- * for: a distribution, whose sum need not equal free_count.
+ * for: a distribution, whose sum need not equal free_count. What lived less than
+ * REC_TICKS ticks, the unit of a record's time, is all in bucket 0.
  */
 #define SESSION_LIFETIMES	40
 struct session_site {

@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The size of the header in version 1.0; later minors may only add behind. */
-#define HEADER_1_0 sizeof(struct session_header)
+/* The size of the header in version 2.0; later minors may only add behind. */
+#define HEADER_2_0 sizeof(struct session_header)
 
 /* The clock's two pairs are read again while the writer moves them. */
 #define CLOCK_TRIES 100
@@ -25,7 +25,7 @@
  */
 struct table_rule {
 	uint32_t size;		/* of the entry as this reader knows it */
-	uint32_t min_size;	/* of the entry in version 1.0 */
+	uint32_t min_size;	/* of the entry in version 2.0 */
 	uint64_t max_count;
 	bool grows_only;	/* entries never change: read only what is new */
 };
@@ -49,6 +49,7 @@ static const uint32_t scan_sizes[SECT_MAX] = {
 	[SECT_TRACE] = sizeof(struct session_trace_event),
 	[SECT_TIMELINE] = sizeof(struct session_point),
 	[SECT_KRECORDS] = sizeof(struct session_krecord),
+	[SECT_RECORD_THREADS] = sizeof(uint16_t),
 };
 
 /* ---- header and extents ---- */
@@ -63,7 +64,7 @@ static int check_header(const struct session_header *h, size_t got)
 		return -EXDEV;
 	if (h->major != SESSION_MAJOR)
 		return -EPROTONOSUPPORT;
-	if (got < HEADER_1_0)
+	if (got < HEADER_2_0)
 		return -ENODATA;
 	if (h->word_size != sizeof(void *))
 		return -EXDEV;
@@ -71,7 +72,7 @@ static int check_header(const struct session_header *h, size_t got)
 		return -EPROTONOSUPPORT;
 	if (h->state == SESSION_STARTING)
 		return -EAGAIN;
-	if (h->header_size < HEADER_1_0 || h->header_size > (1u << 20) ||
+	if (h->header_size < HEADER_2_0 || h->header_size > (1u << 20) ||
 	    h->state > SESSION_ENDED ||
 	    (h->kind != SESSION_PROCESS && h->kind != SESSION_KERNEL))
 		return -EBADMSG;
@@ -195,7 +196,8 @@ static void bound_section(struct view *v, uint32_t id)
 	const struct session_section *sect = &v->header.section[id];
 	uint32_t least = rules[id].min_size ? rules[id].min_size : scan_sizes[id];
 	uint64_t bytes = section_bytes(v, id);
-	bool handed_out = id == SECT_RECORDS || id == SECT_SITES || id == SECT_TRACE;
+	bool handed_out = id == SECT_RECORDS || id == SECT_SITES || id == SECT_TRACE ||
+			  id == SECT_RECORD_THREADS;
 	uint64_t room;
 
 	v->used[id] = 0;
@@ -485,7 +487,7 @@ const char *session_strerror(int err)
 	case EAGAIN:
 		return "its recorder is still starting, or died while starting";
 	case EPROTONOSUPPORT:
-		return "written in a newer format than this program reads";
+		return "written in a version of the format that this program does not read";
 	case EXDEV:
 		return "written on a machine of another byte order or word size";
 	case EIO:

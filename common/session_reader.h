@@ -16,6 +16,7 @@
 #define COMMON_SESSION_READER_H
 
 #include "common/session_format.h"
+#include "common/session_record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -98,18 +99,6 @@ const struct session_module *session_find_module(const struct session *s, uint64
 const struct session_ksym *session_find_ksym(const struct session *s, uint64_t addr);
 
 /* ---- scans ---- */
-
-/* A live allocation, decoded. */
-struct session_block {
-	uint64_t addr;
-	uint64_t size;		/* bytes */
-	uint64_t tick;		/* since clock.tick0 */
-	uint32_t stack;		/* valid index */
-	uint32_t thread;	/* index in SECT_THREADS, REC_THREAD_OTHER: unknown */
-	uint8_t kind;		/* enum session_rec_kind */
-	uint8_t mean;		/* index into header.sample_mean */
-	bool inherited;
-};
 
 /* Scanning stops when a callback returns non-zero, and returns that. */
 typedef int session_block_fn(void *arg, const struct session_block *b);

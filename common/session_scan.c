@@ -75,104 +75,173 @@ static bool usable_stack(struct session *s, uint64_t index)
 
 /* ---- live allocations ---- */
 
+/*
+ * A chunk of records. While they are being written, it is read three times: what
+ * is the same in the first and the last reading was the same in between, and so
+ * were extensions and threads, which are taken from there. Otherwise all three
+ * are one.
+ */
 struct block_scan {
 	struct session *s;
 	session_block_fn *fn;
 	void *arg;
+	uint64_t now;			/* see session_record_tick() */
+	uint64_t first, count;
+	uint32_t step;			/* bytes of an entry */
+	const char *before, *between, *after;
+	uint16_t *threads;
 };
 
-static void decode(const struct session_record *r, struct session_block *b)
+/* A block's records. */
+struct found {
+	struct session_record_pair p;
+	uint16_t thread;
+};
+
+static bool same_record(const struct session_record *a, const struct session_record *b)
 {
-	b->addr = r->addr_thread >> REC_ADDR_SHIFT;
-	b->thread = (uint32_t)(r->addr_thread & REC_THREAD_MASK);
-	b->tick = r->time_flags >> REC_TIME_SHIFT;
-	b->kind = (uint8_t)((r->time_flags & REC_KIND_MASK) >> REC_KIND_SHIFT);
-	b->mean = (uint8_t)((r->time_flags & REC_MEAN_MASK) >> REC_MEAN_SHIFT);
-	b->inherited = r->time_flags & REC_INHERITED;
-	b->size = r->size_stack >> REC_SIZE_SHIFT;
-	if (b->kind == REC_MMAP)
-		b->size *= 4096;
-	b->stack = (uint32_t)(r->size_stack & REC_STACK_MASK);
+	return a->addr_size == b->addr_size && a->time_stack == b->time_stack;
 }
 
-static bool same_block(const struct session_record *a, const struct session_record *b)
+static int read_record(const struct block_scan *c, uint64_t index, struct session_record *out)
 {
-	return a->addr_thread == b->addr_thread && a->time_flags == b->time_flags;
+	const struct view *v = &c->s->view;
+
+	if (index >= v->used[SECT_RECORDS])
+		return -EBADMSG;
+	return session_read_section(v, c->s->fd, SECT_RECORDS, index * c->step, out, sizeof(*out));
+}
+
+/* Reads the threads of records [first, first + count); sessions of others may not have them. */
+static int read_threads(const struct block_scan *c, uint64_t first, uint64_t count, uint16_t *out)
+{
+	const struct view *v = &c->s->view;
+	uint64_t known = v->used[SECT_RECORD_THREADS];
+	bool plain = v->header.section[SECT_RECORD_THREADS].entry_size == sizeof(*out);
+	uint64_t have = !plain || known <= first ? 0 : known - first < count ? known - first : count;
+
+	for (uint64_t i = have; i < count; i++)
+		out[i] = REC_THREAD_OTHER;
+	return have ? session_read_section(v, c->s->fd, SECT_RECORD_THREADS, first * sizeof(*out),
+					   out, have * sizeof(*out)) : 0;
+}
+
+/* Does an extended record have an extension? */
+static bool complete(const struct found *f)
+{
+	return !session_record_extension(&f->p.r) ||
+	       session_record_kind(&f->p.extension) == REC_EXTENSION;
 }
 
 /*
- * Reads a record that changed while its chunk was read. The words of one pread
- * come in no particular order, so it takes three: the middle one's size and
- * stack belong to the block if the outer two saw the same block.
+ * Reads a record that changed while its chunk was read, or whose extension lies
+ * elsewhere. The words of one pread come in no particular order: so before, what
+ * belongs to it, and after.
  */
-static bool read_settled(struct block_scan *scan, uint64_t index, uint32_t step,
-			 struct session_record *out)
+static bool read_settled(struct block_scan *c, uint64_t index, struct found *f)
 {
-	struct session *s = scan->s;
-	struct session_record r[3];
+	bool live = c->s->view.header.state == SESSION_LIVE;
 
 	for (int try = 0; try < RECORD_TRIES; try++) {
-		for (int i = 0; i < 3; i++)
-			if (session_read_section(&s->view, s->fd, SECT_RECORDS, index * step,
-						 &r[i], sizeof(r[i])))
-				return false;
-		if (same_block(&r[0], &r[2])) {
-			*out = r[2];
-			out->size_stack = r[1].size_stack;
+		struct session_record first = { 0, 0 };
+		uint64_t ext;
+
+		if (read_record(c, index, &first))
+			return false;
+		ext = session_record_extension(&first);
+		f->p.extension = (struct session_record){ 0, 0 };
+		if (ext && read_record(c, ext, &f->p.extension) && live)
+			return false;	/* in a place newer than the last refresh */
+		if (read_threads(c, index, 1, &f->thread) || read_record(c, index, &f->p.r))
+			return false;
+		if (same_record(&first, &f->p.r) && complete(f))
 			return true;
-		}
 	}
-	s->damage.torn_entries++;
+	if (live)
+		c->s->damage.torn_entries++;
+	else
+		c->s->damage.bad_entries++;
 	return false;
 }
 
-static int emit_block(struct block_scan *scan, const struct session_record *r)
+static void copy_record(struct session_record *to, const struct block_scan *c, const char *reading,
+			uint64_t i)
 {
-	struct session_block b;
-
-	if (!r->addr_thread)
-		return 0;
-	decode(r, &b);
-	return usable_stack(scan->s, b.stack) ? scan->fn(scan->arg, &b) : 0;
+	memcpy(to, reading + i * c->step, sizeof(*to));
 }
 
-/* While it is being written, the chunk is read twice more, behind the first; see read_settled(). */
+/* The block in the i-th record of the chunk. False: there is none that can be told. */
+static bool find_block(struct block_scan *c, uint64_t i, struct found *f)
+{
+	struct session_record first;
+	uint64_t ext;
+
+	copy_record(&first, c, c->before, i);
+	copy_record(&f->p.r, c, c->after, i);
+	if (!session_record_in_use(&first) && !session_record_in_use(&f->p.r))
+		return false;
+	ext = session_record_extension(&first);
+	if (!same_record(&first, &f->p.r) || (ext && ext - c->first >= c->count))
+		return read_settled(c, c->first + i, f);
+	f->thread = c->threads[i];
+	if (ext)
+		copy_record(&f->p.extension, c, c->between, ext - c->first);
+	if (complete(f))
+		return true;
+	return read_settled(c, c->first + i, f);
+}
+
+static int emit_block(struct block_scan *c, const struct found *f)
+{
+	bool extended = session_record_extension(&f->p.r);
+	struct session_block b;
+
+	if (!session_record_in_use(&f->p.r))
+		return 0;
+	b = session_record_unpack(&f->p.r, extended ? &f->p.extension : NULL, c->now);
+	b.thread = f->thread;
+	return usable_stack(c->s, b.stack) ? c->fn(c->arg, &b) : 0;
+}
+
 static int block_chunk(void *arg, char *entries, uint64_t first, uint64_t count, uint32_t step)
 {
-	struct block_scan *scan = arg;
-	struct session *s = scan->s;
-	bool live = s->view.header.state == SESSION_LIVE;
-	char *between = entries + CHUNK_BYTES, *after = between + CHUNK_BYTES;
-	int err = 0;
+	struct block_scan *c = arg;
+	bool live = c->s->view.header.state == SESSION_LIVE;
+	char *readings[3] = { entries, entries + CHUNK_BYTES, entries + 2 * CHUNK_BYTES };
+	int err;
 
+	c->first = first;
+	c->count = count;
+	c->step = step;
+	err = read_threads(c, first, count, c->threads);
 	for (int i = 1; i < 3 && live && !err; i++)
-		err = session_read_section(&s->view, s->fd, SECT_RECORDS, first * step,
-					   entries + (size_t)i * CHUNK_BYTES, count * step);
+		err = session_read_section(&c->s->view, c->s->fd, SECT_RECORDS, first * step,
+					   readings[i], count * step);
+	c->before = readings[0];
+	c->between = live ? readings[1] : readings[0];
+	c->after = live ? readings[2] : readings[0];
 	for (uint64_t i = 0; i < count && !err; i++) {
-		struct session_record r, last;
+		struct found f;
 
-		memcpy(&r, entries + i * step, sizeof(r));
-		if (live) {
-			memcpy(&last, after + i * step, sizeof(last));
-			if (!r.addr_thread && !last.addr_thread)
-				continue;
-			if (same_block(&r, &last)) {
-				memcpy(&last, between + i * step, sizeof(last));
-				r.size_stack = last.size_stack;
-			} else if (!read_settled(scan, first + i, step, &r)) {
-				continue;
-			}
-		}
-		err = emit_block(scan, &r);
+		if (find_block(c, i, &f))
+			err = emit_block(c, &f);
 	}
 	return err;
 }
 
 int session_each_block(struct session *s, session_block_fn *fn, void *arg)
 {
-	struct block_scan b = { .s = s, .fn = fn, .arg = arg };
+	struct block_scan c = { .s = s, .fn = fn, .arg = arg };
+	int err;
 
-	return scan_section(s, SECT_RECORDS, 3, block_chunk, &b);
+	/* A block may be younger than the writer's last sign of life. */
+	c.now = session_ns_to_tick(s, session_last_ns(s)) + REC_TIME_SPAN / 16;
+	c.threads = malloc(CHUNK_BYTES / sizeof(struct session_record) * sizeof(*c.threads));
+	if (!c.threads)
+		return -ENOMEM;
+	err = scan_section(s, SECT_RECORDS, 3, block_chunk, &c);
+	free(c.threads);
+	return err;
 }
 
 /* ---- entries that need no second look ---- */

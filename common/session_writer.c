@@ -5,6 +5,7 @@
 
 #include "common/hash_index.h"
 #include "common/io.h"
+#include "common/session_sizes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,22 +38,6 @@ struct session_writer {
 	char *path, *temp;
 };
 
-static const uint32_t entry_sizes[SECT_MAX] = {
-	[SECT_STRINGS] = 1,
-	[SECT_MODULES] = sizeof(struct session_module),
-	[SECT_FRAMES] = sizeof(uint64_t),
-	[SECT_STACKS] = sizeof(struct session_stack),
-	[SECT_RECORDS] = sizeof(struct session_record),
-	[SECT_SITES] = sizeof(struct session_site),
-	[SECT_THREADS] = sizeof(struct session_thread),
-	[SECT_TIMELINE] = sizeof(struct session_point),
-	[SECT_TIMES] = sizeof(uint64_t),
-	[SECT_KRECORDS] = sizeof(struct session_krecord),
-	[SECT_KSYMS] = sizeof(struct session_ksym),
-	[SECT_CACHES] = sizeof(struct session_cache),
-	[SECT_TASKS] = sizeof(struct session_task),
-};
-
 /* ---- sections in memory ---- */
 
 static int reserve(struct buffer *b, uint32_t entry_size, uint64_t more)
@@ -77,7 +62,7 @@ static uint64_t append(struct session_writer *w, enum session_section_id id, con
 		       uint64_t count)
 {
 	struct buffer *b = &w->buf[id];
-	uint32_t size = entry_sizes[id];
+	uint32_t size = session_entry_size[id];
 	uint64_t first = b->used;
 	int err = first + count > UINT32_MAX ? -EOVERFLOW : reserve(b, size, count);
 
@@ -101,7 +86,7 @@ static void *entry_at(const struct session_writer *w, enum session_section_id id
 {
 	const struct buffer *b = &w->buf[id];
 
-	return index < b->used ? b->data + index * entry_sizes[id] : NULL;
+	return index < b->used ? b->data + index * session_entry_size[id] : NULL;
 }
 
 static void *edit(struct session_writer *w, enum session_section_id id, uint32_t index)
@@ -208,9 +193,21 @@ uint32_t session_writer_stack(struct session_writer *w, const uint64_t *frames, 
 	return index;
 }
 
-uint32_t session_writer_record(struct session_writer *w, const struct session_record *r)
+static uint32_t append_record(struct session_writer *w, const struct session_record *r,
+			      uint16_t thread)
 {
+	append_one(w, SECT_RECORD_THREADS, &thread);
 	return append_one(w, SECT_RECORDS, r);
+}
+
+uint32_t session_writer_record(struct session_writer *w, const struct session_block *b)
+{
+	uint32_t next = (uint32_t)w->buf[SECT_RECORDS].used;
+	struct session_record_pair p = session_record_pack(b, 0, next);
+
+	if (p.r.addr_size & REC_EXTENDED && !append_record(w, &p.extension, REC_THREAD_OTHER))
+		return 0;
+	return append_record(w, &p.r, (uint16_t)b->thread);
 }
 
 uint32_t session_writer_krecord(struct session_writer *w, const struct session_krecord *r)
@@ -263,12 +260,28 @@ struct session_task *session_writer_edit_task(struct session_writer *w, uint32_t
 	return edit(w, SECT_TASKS, index);
 }
 
-void session_writer_clear_krecords(struct session_writer *w)
+struct session_module *session_writer_edit_module(struct session_writer *w, uint32_t index)
 {
-	struct buffer *b = &w->buf[SECT_KRECORDS];
+	return edit(w, SECT_MODULES, index);
+}
+
+static void clear(struct session_writer *w, enum session_section_id id)
+{
+	struct buffer *b = &w->buf[id];
 
 	b->used = b->used ? 1 : 0;	/* entry 0 stays "none" */
 	b->dirty = 0;
+}
+
+void session_writer_clear_records(struct session_writer *w)
+{
+	clear(w, SECT_RECORDS);
+	clear(w, SECT_RECORD_THREADS);
+}
+
+void session_writer_clear_krecords(struct session_writer *w)
+{
+	clear(w, SECT_KRECORDS);
 }
 
 uint32_t session_writer_time(struct session_writer *w, uint64_t tick)
@@ -362,13 +375,13 @@ static int write_range(struct session_writer *w, enum session_section_id id, uin
 static int write_section(struct session_writer *w, enum session_section_id id)
 {
 	struct buffer *b = &w->buf[id];
-	uint64_t bytes = b->used * entry_sizes[id];
+	uint64_t bytes = b->used * session_entry_size[id];
 	int err = 0;
 
 	if (bytes > b->file_bytes)
 		err = add_extent(w, id, bytes - b->file_bytes);
 	if (!err && b->dirty < b->used)
-		err = write_range(w, id, b->dirty * entry_sizes[id], bytes);
+		err = write_range(w, id, b->dirty * session_entry_size[id], bytes);
 	if (err)
 		return err;
 	w->header.section[id].used = b->used;
@@ -464,7 +477,7 @@ static void init_header(struct session_header *h, enum session_kind kind)
 		.realtime_ns0 = now_ns(CLOCK_REALTIME),
 	};
 	for (int id = 0; id < SECT_MAX; id++)
-		h->section[id].entry_size = entry_sizes[id];
+		h->section[id].entry_size = session_entry_size[id];
 }
 
 /* Entry 0 means "none" in these sections; stack 1 is the overflow stack. */
@@ -477,7 +490,7 @@ static void add_first_entries(struct session_writer *w)
 	} zero;
 	static const enum session_section_id ids[] = {
 		SECT_STRINGS, SECT_MODULES, SECT_FRAMES, SECT_STACKS, SECT_RECORDS, SECT_SITES,
-		SECT_KRECORDS, SECT_CACHES, SECT_TASKS,
+		SECT_KRECORDS, SECT_CACHES, SECT_TASKS, SECT_RECORD_THREADS,
 	};
 
 	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++)

@@ -19,6 +19,7 @@
 #define COMMON_SESSION_WRITER_H
 
 #include "common/session_format.h"
+#include "common/session_record.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,8 +64,11 @@ uint32_t session_writer_cache(struct session_writer *w, const struct session_cac
 uint32_t session_writer_stack(struct session_writer *w, const uint64_t *frames, uint32_t depth,
 			      uint32_t flags, uint32_t epoch);
 
-/* Appends a live allocation / a live kernel object / the totals of a stack; returns its index. */
-uint32_t session_writer_record(struct session_writer *w, const struct session_record *r);
+/*
+ * Appends a live allocation (times are cut to multiples of REC_TICKS) / a live kernel
+ * object / the totals of a stack; returns its index.
+ */
+uint32_t session_writer_record(struct session_writer *w, const struct session_block *b);
 uint32_t session_writer_krecord(struct session_writer *w, const struct session_krecord *r);
 uint32_t session_writer_site(struct session_writer *w, const struct session_site *s);
 
@@ -82,8 +86,10 @@ struct session_site *session_writer_edit_site(struct session_writer *w, uint32_t
 struct session_cache *session_writer_edit_cache(struct session_writer *w, uint32_t index);
 struct session_stack *session_writer_edit_stack(struct session_writer *w, uint32_t index);
 struct session_task *session_writer_edit_task(struct session_writer *w, uint32_t index);
+struct session_module *session_writer_edit_module(struct session_writer *w, uint32_t index);
 
-/* Drops all records of a kernel session, to be given anew (its live objects at another time). */
+/* Drops all live allocations / objects, to be given anew (as they are at another time). */
+void session_writer_clear_records(struct session_writer *w);
 void session_writer_clear_krecords(struct session_writer *w);
 
 /* Opens a point of time of the timeline (ticks since clock.tick0); the index for session_writer_point. */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "clock.h"
+#include "live_table.h"
 #include "mmap_table.h"
 #include "modules.h"
 #include "records.h"
@@ -36,23 +36,51 @@ static int copy_section(const struct shm *from, int id)
 	return 0;
 }
 
-/* A consistent copy of a record that was live at the fork, or nothing. */
-static bool inherit(const struct session_record *from, struct session_record *to, uint64_t forked_at)
+static struct session_record load(const struct session_record *r)
 {
-	uint64_t addr = __atomic_load_n(&from->addr_thread, __ATOMIC_ACQUIRE);
-	uint64_t time = __atomic_load_n(&from->time_flags, __ATOMIC_ACQUIRE);
-	uint64_t size = __atomic_load_n(&from->size_stack, __ATOMIC_ACQUIRE);
-
-	if (!addr || time >> REC_TIME_SHIFT > forked_at ||
-	    addr != __atomic_load_n(&from->addr_thread, __ATOMIC_ACQUIRE) ||
-	    time != __atomic_load_n(&from->time_flags, __ATOMIC_ACQUIRE) ||
-	    (size & REC_STACK_MASK) >= recorder.hdr->section[SECT_STACKS].used)
-		return false;
-	*to = (struct session_record){ addr, time | REC_INHERITED, size };
-	return true;
+	return (struct session_record){
+		.addr_size = __atomic_load_n(&r->addr_size, __ATOMIC_ACQUIRE),
+		.time_stack = __atomic_load_n(&r->time_stack, __ATOMIC_ACQUIRE),
+	};
 }
 
-static int copy_records(const struct shm *from, uint64_t forked_at)
+/*
+ * Was the block of record @index live at the fork? The shadow, which the kernel
+ * copied then, knows that; regions are not in it, but don't come and go as fast.
+ */
+static bool was_live(const struct session_record *r, uint32_t index)
+{
+	uint32_t *slot = live_slot(session_record_addr(r));
+
+	return session_record_kind(r) == REC_MMAP || (slot && *slot == index);
+}
+
+/*
+ * Copies record @index of the parent's, and what belongs to it, if it was live at the
+ * fork and still is; the parent goes on writing.
+ */
+static void inherit(const struct session_record *theirs, uint64_t used, uint32_t index)
+{
+	struct session_record r = load(&theirs[index]), again, e = { 0, 0 };
+	uint64_t extension = session_record_extension(&r);
+
+	if (!session_record_in_use(&r) || extension >= used || !was_live(&r, index))
+		return;
+	if (extension)
+		e = load(&theirs[extension]);
+	again = load(&theirs[index]);
+	if (again.addr_size != r.addr_size || again.time_stack != r.time_stack ||
+	    (extension && session_record_kind(&e) != REC_EXTENSION) ||
+	    ((extension ? &e : &r)->time_stack & REC_STACK_MASK) >=
+		    recorder.hdr->section[SECT_STACKS].used)
+		return;
+	r.addr_size |= REC_INHERITED;
+	recorder.records[index] = r;
+	if (extension)
+		recorder.records[extension] = e;
+}
+
+static int copy_records(const struct shm *from)
 {
 	uint64_t used = __atomic_load_n(&from->hdr->section[SECT_RECORDS].used, __ATOMIC_ACQUIRE);
 	const struct session_record *theirs = (const void *)from->sect[SECT_RECORDS].base;
@@ -60,12 +88,13 @@ static int copy_records(const struct shm *from, uint64_t forked_at)
 
 	if (used * sizeof(*theirs) > from->sect[SECT_RECORDS].committed)
 		used = from->sect[SECT_RECORDS].committed / sizeof(*theirs);
-	ret = shm_grow(&recorder.shm, SECT_RECORDS, used * sizeof(*theirs));
+	ret = records_grow(used);
+	if (!ret)
+		ret = copy_section(from, SECT_RECORD_THREADS);
 	if (ret)
 		return ret;
-	recorder.records = (void *)recorder.shm.sect[SECT_RECORDS].base;
 	for (uint64_t i = 1; i < used; i++)
-		inherit(&theirs[i], &recorder.records[i], forked_at);
+		inherit(theirs, used, (uint32_t)i);
 	recorder.hdr->section[SECT_RECORDS].used = used;
 	records_relink(used);
 	return 0;
@@ -93,7 +122,7 @@ static void take_over_header(const struct session_header *parent)
 	h->parent_start_ticks = parent->start_ticks;
 }
 
-static int fill_child(const struct shm *parent, uint64_t forked_at)
+static int fill_child(const struct shm *parent)
 {
 	int ret = 0;
 
@@ -109,7 +138,7 @@ static int fill_child(const struct shm *parent, uint64_t forked_at)
 	recorder.hdr->mean_count = parent->hdr->mean_count;
 	memcpy(recorder.hdr->sample_mean, parent->hdr->sample_mean,
 	       sizeof(recorder.hdr->sample_mean));
-	ret = copy_records(parent, forked_at);
+	ret = copy_records(parent);
 	if (!ret && recorder.cfg.trace)
 		ret = trace_ring_init();
 	return ret;
@@ -133,7 +162,6 @@ void fork_child_forget(void)
 
 int fork_child_session(void)
 {
-	uint64_t forked_at = clock_tick() - recorder.tick0;
 	struct shm parent = recorder.shm;
 	int ret;
 
@@ -141,7 +169,7 @@ int fork_child_session(void)
 	ret = session_open(&recorder.shm, &recorder.cfg, &recorder.temporary);
 	if (!ret) {
 		recorder.hdr = recorder.shm.hdr;
-		ret = fill_child(&parent, forked_at);
+		ret = fill_child(&parent);
 		if (ret) {
 			shm_remove(&recorder.shm);
 			shm_unmap(&recorder.shm);

@@ -105,6 +105,7 @@ static void use_sections(void)
 {
 	recorder.hdr = recorder.shm.hdr;
 	recorder.records = (void *)recorder.shm.sect[SECT_RECORDS].base;
+	recorder.record_threads = (void *)recorder.shm.sect[SECT_RECORD_THREADS].base;
 	recorder.sites = (void *)recorder.shm.sect[SECT_SITES].base;
 	recorder.stacks = (void *)recorder.shm.sect[SECT_STACKS].base;
 }

@@ -14,14 +14,16 @@
 #ifndef PRELOAD_LIVE_TABLE_H
 #define PRELOAD_LIVE_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../common/session_format.h"
 #include "compiler.h"
 
 #define GRANULE_SHIFT	5
 #define LEAF_SHIFT	26
-#define ADDRESS_BITS	47
+#define ADDRESS_BITS	REC_ADDR_BITS
 #define LEAF_SLOTS	(1u << (LEAF_SHIFT - GRANULE_SHIFT))
 #define ROOT_SLOTS	(1u << (ADDRESS_BITS - LEAF_SHIFT))
 
@@ -39,12 +41,18 @@ uint64_t live_resident_bytes(void);
 /* The leaf for @addr, made when missing. NULL: no memory. */
 COLD uint32_t *live_make_leaf(uintptr_t addr);
 
+/* May a block be recorded at @addr? */
+static ALWAYS_INLINE bool live_address(uintptr_t addr)
+{
+	return !(addr & ~(((1ull << ADDRESS_BITS) - 1) >> REC_ALIGN_SHIFT << REC_ALIGN_SHIFT));
+}
+
 /* The shadow slot of @addr, or NULL when nothing near it was ever recorded. */
 static ALWAYS_INLINE uint32_t *live_slot(uintptr_t addr)
 {
 	uint32_t *leaf;
 
-	if (unlikely(addr >> ADDRESS_BITS))
+	if (unlikely(!live_address(addr)))
 		return NULL;
 	leaf = __atomic_load_n(&live_root[addr >> LEAF_SHIFT], __ATOMIC_ACQUIRE);
 	return leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
@@ -55,7 +63,7 @@ static ALWAYS_INLINE uint32_t *live_slot_make(uintptr_t addr)
 {
 	uint32_t *slot = live_slot(addr);
 
-	if (unlikely(!slot) && !(addr >> ADDRESS_BITS)) {
+	if (unlikely(!slot) && live_address(addr)) {
 		uint32_t *leaf = live_make_leaf(addr);
 
 		slot = leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "clock.h"
 #include "records.h"
 #include "sys.h"
 
@@ -71,11 +72,6 @@ static size_t find(uintptr_t addr)
 	return lo;
 }
 
-static uint64_t pages(uintptr_t start, uintptr_t end)
-{
-	return (end - start) >> PAGE_SHIFT;
-}
-
 static void insert_at(size_t i, struct region r)
 {
 	memmove(&regions[i + 1], &regions[i], (count - i) * sizeof(*regions));
@@ -89,22 +85,18 @@ static void erase_at(size_t i)
 	count--;
 }
 
-/* Sites count bytes, whatever unit the record has. */
-static void count_gone(struct thread_state *t, const struct session_record *r, uint64_t bytes)
+static void count_gone(struct thread_state *t, const struct session_block *b, uint64_t bytes)
 {
-	if (r->time_flags & REC_INHERITED)
-		return;
-	record_count_free(t, (uint32_t)(r->size_stack & REC_STACK_MASK), bytes,
-			  r->time_flags >> REC_TIME_SHIFT, 0);
+	if (!b->inherited)
+		record_count_free(t, b->stack, bytes, b->tick, 0);
 }
 
 static void end_region(struct thread_state *t, size_t i)
 {
-	struct session_record *r = &recorder.records[regions[i].record];
+	struct session_block b = record_get(regions[i].record);
 
-	record_clear(r);
-	count_gone(t, r, regions[i].end - regions[i].start);
-	record_put(t, regions[i].record);
+	record_drop(t, regions[i].record);
+	count_gone(t, &b, b.size);
 	erase_at(i);
 }
 
@@ -112,46 +104,37 @@ static void end_region(struct thread_state *t, size_t i)
 static void shrink(struct thread_state *t, size_t i, uintptr_t start, uintptr_t end)
 {
 	struct region *g = &regions[i];
-	struct session_record old = recorder.records[g->record], *r = &recorder.records[g->record];
-	uint64_t gone = (g->end - g->start) - (end - start);
-	uint32_t stack = (uint32_t)(old.size_stack & REC_STACK_MASK);
+	struct session_block b = record_get(g->record);
+	uint64_t gone = b.size - (end - start);
 
-	record_clear(r);
-	record_fill(r, start, pages(start, end), stack, old.time_flags >> REC_TIME_SHIFT,
-		    old.time_flags & (REC_KIND_MASK | REC_INHERITED),
-		    (uint16_t)(old.addr_thread & REC_THREAD_MASK));
-	g->start = start;
+	b.addr = g->start = start;
 	g->end = end;
-	if (!(old.time_flags & REC_INHERITED)) {
+	b.size = end - start;
+	record_change(t, g->record, &b);	/* (it shrinks: needs no more room) */
+	if (!b.inherited) {
 		/* one block became two, of which one is gone: counts stay in balance */
-		record_count_alloc(t, stack, 0, 0);
-		record_count_free(t, stack, gone, old.time_flags >> REC_TIME_SHIFT, 0);
+		record_count_alloc(t, b.stack, 0, 0);
+		record_count_free(t, b.stack, gone, b.tick, 0);
 	}
 }
 
 /* Cuts region @i at @at into two. False: no room for another. */
 static bool split(struct thread_state *t, size_t i, uintptr_t at)
 {
-	struct session_record *r = &recorder.records[regions[i].record], *n;
-	uint32_t stack = (uint32_t)(r->size_stack & REC_STACK_MASK);
-	uint64_t flags = r->time_flags & (REC_KIND_MASK | REC_INHERITED);
-	uint64_t time = r->time_flags >> REC_TIME_SHIFT;
-	uint16_t thread = (uint16_t)(r->addr_thread & REC_THREAD_MASK);
+	struct session_block low = record_get(regions[i].record), high = low;
 	uint32_t index;
 
-	if (!grow())
-		return false;
-	index = record_take(t);
+	high.addr = at;
+	high.size = regions[i].end - at;
+	index = grow() ? record_new(t, &high) : 0;
 	if (!index)
 		return false;
-	n = &recorder.records[index];
-	record_fill(n, at, pages(at, regions[i].end), stack, time, flags, thread);
 	insert_at(i + 1, (struct region){ at, regions[i].end, index });
-	record_clear(r);
-	record_fill(r, regions[i].start, pages(regions[i].start, at), stack, time, flags, thread);
+	low.size = at - regions[i].start;
+	record_change(t, regions[i].record, &low);
 	regions[i].end = at;
-	if (!(flags & REC_INHERITED))
-		record_count_alloc(t, stack, 0, 0);
+	if (!low.inherited)
+		record_count_alloc(t, low.stack, 0, 0);
 	return true;
 }
 
@@ -179,7 +162,11 @@ void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
 		    const struct frame_regs *from)
 {
 	uintptr_t end = addr + ((len + (1u << PAGE_SHIFT) - 1) & ~((1ul << PAGE_SHIFT) - 1));
-	uint32_t stack, index;
+	struct session_block b = {
+		.addr = addr, .size = end - addr, .kind = REC_MMAP, .thread = t->thread,
+		.timed = true,
+	};
+	uint32_t index;
 
 	mmap_table_remove(t, addr, len);
 	if (len < recorder.cfg.min_size || len > recorder.cfg.max_size)
@@ -188,12 +175,14 @@ void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
 		recorder_loss(LOSS_NO_MEMORY, 1);
 		return;
 	}
-	stack = record_stack(t, from);
-	index = record_new(t, addr, pages(addr, end), stack,
-			   (uint64_t)REC_MMAP << REC_KIND_SHIFT);
-	if (!index)
+	b.tick = clock_tick() - recorder.tick0;
+	b.stack = record_stack(t, from);
+	index = record_new(t, &b);
+	if (!index) {
+		recorder_loss(LOSS_TABLE_FULL, 1);
 		return;
+	}
 	insert_at(find(addr), (struct region){ addr, end, index });
-	record_count_alloc(t, stack, end - addr, 0);
+	record_count_alloc(t, b.stack, b.size, 0);
 }
 

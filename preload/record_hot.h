@@ -29,6 +29,11 @@ COLD bool record_accept(struct thread_state *t, size_t size);
 COLD int64_t record_weigh_alloc(struct session_site *s, uint64_t bytes, uint64_t mean);
 COLD int64_t record_weigh_free(struct session_site *s, uint64_t bytes, uint64_t mean);
 
+/* The same as hot_new() and hot_end(), for blocks with an extension. @mean: REC_MEAN bits. */
+COLD uint32_t record_new_extended(struct thread_state *t, uintptr_t addr, uint64_t size,
+				  uint32_t stack, uint64_t mean, uint64_t tick);
+COLD void record_end_extended(struct thread_state *t, uint32_t index);
+
 /* What is recorded at @slot's address was freed behind our back. */
 COLD void record_replace_stale(struct thread_state *t, uint32_t stale);
 
@@ -59,6 +64,15 @@ static ALWAYS_INLINE void hot_count_alloc(struct thread_state *t, uint32_t stack
 	site_alloc(s, bytes, moved);
 }
 
+/* Ticks from @since, of a record, until now. */
+static ALWAYS_INLINE uint64_t hot_lived(uint64_t since)
+{
+	int64_t time = (int64_t)(session_record_time(hot_now()) - session_record_time(since));
+
+	/* (another processor's clock may be behind) */
+	return time > 0 ? (uint64_t)time >> REC_TIME_SHIFT << REC_TICK_SHIFT : 0;
+}
+
 static ALWAYS_INLINE void hot_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes,
 					 uint64_t since, uint64_t mean)
 {
@@ -69,36 +83,42 @@ static ALWAYS_INLINE void hot_count_free(struct thread_state *t, uint32_t stack,
 		return;
 	if (unlikely(recorder.weighs))
 		moved = record_weigh_free(s, bytes, mean);
-	if (site_wants_lifetime(s)) {
-		uint64_t at = hot_now();
-
-		site_lifetime(s, at > since ? at - since : 0);
-	}
+	if (site_wants_lifetime(s))
+		site_lifetime(s, hot_lived(since));
 	site_free(s, bytes, moved);
 }
 
 static ALWAYS_INLINE uint32_t hot_new(struct thread_state *t, uintptr_t addr, uint64_t size,
-				      uint32_t stack, uint64_t flags, uint64_t time)
+				      uint32_t stack, uint64_t mean, uint64_t tick)
 {
-	uint32_t index = record_take(t);
+	uint32_t index;
 
-	if (unlikely(!index)) {
-		recorder_loss(LOSS_TABLE_FULL, 1);
-		return 0;
+	if (unlikely((size | mean) > REC_SIZE_MAX)) {
+		index = record_new_extended(t, addr, size, stack, mean, tick);
+	} else {
+		index = record_take(t);
+		if (likely(index))
+			record_fill(index, addr, size, stack, tick, t->thread);
 	}
-	record_fill(&recorder.records[index], addr, size, stack, time, flags, t->thread);
+	if (unlikely(!index))
+		recorder_loss(LOSS_TABLE_FULL, 1);
 	return index;
 }
 
 static ALWAYS_INLINE void hot_end(struct thread_state *t, uint32_t index)
 {
 	struct session_record *r = &recorder.records[index];
+	uint64_t addr_size = r->addr_size, time_stack = r->time_stack;
 
+	if (unlikely(addr_size & REC_EXTENDED)) {
+		record_end_extended(t, index);
+		return;
+	}
 	record_clear(r);
-	if (likely(!(r->time_flags & REC_INHERITED)))
-		hot_count_free(t, (uint32_t)(r->size_stack & REC_STACK_MASK),
-			       r->size_stack >> REC_SIZE_SHIFT, r->time_flags >> REC_TIME_SHIFT,
-			       r->time_flags & REC_MEAN_MASK);
+	if (likely(!(addr_size & REC_INHERITED)))
+		hot_count_free(t, (uint32_t)(time_stack & REC_STACK_MASK),
+			       addr_size >> REC_SIZE_SHIFT & REC_SIZE_MAX,
+			       time_stack >> REC_TIME_SHIFT << REC_TICK_SHIFT, 0);
 	record_put(t, index);
 }
 
@@ -110,7 +130,7 @@ static ALWAYS_INLINE uint32_t hot_take_from_shadow(uint32_t *slot, uintptr_t add
 	if (!index)
 		return 0;
 	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-	if (likely(recorder.records[index].addr_thread >> REC_ADDR_SHIFT == addr))
+	if (likely(session_record_addr(&recorder.records[index]) == addr))
 		return index;
 	/* Inherited from a parent whose other threads changed the record while it was copied. */
 	recorder_loss(LOSS_FORK_RACE, 1);
@@ -131,7 +151,7 @@ static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size
 	time = hot_now();
 	slot = live_slot_make(addr);
 	if (unlikely(!slot)) {
-		recorder_loss(addr >> ADDRESS_BITS ? LOSS_BAD_ADDRESS : LOSS_NO_MEMORY, 1);
+		recorder_loss(live_address(addr) ? LOSS_NO_MEMORY : LOSS_BAD_ADDRESS, 1);
 		return;
 	}
 	stack = hot_stack(t, from);

@@ -138,10 +138,30 @@ int64_t record_weigh_free(struct session_site *s, uint64_t bytes, uint64_t mean)
 	return (int64_t)(w * (double)bytes);
 }
 
+uint32_t record_new_extended(struct thread_state *t, uintptr_t addr, uint64_t size, uint32_t stack,
+			     uint64_t mean, uint64_t tick)
+{
+	struct session_block b = {
+		.addr = addr, .size = size, .tick = tick, .stack = stack, .thread = t->thread,
+		.mean = (uint8_t)(mean >> REC_MEAN_SHIFT), .timed = true,
+	};
+
+	return record_new(t, &b);
+}
+
+void record_end_extended(struct thread_state *t, uint32_t index)
+{
+	struct session_block b = record_get(index);
+
+	record_drop(t, index);
+	if (!b.inherited)
+		hot_count_free(t, b.stack, b.size, b.tick, (uint64_t)b.mean << REC_MEAN_SHIFT);
+}
+
 void record_replace_stale(struct thread_state *t, uint32_t stale)
 {
 	recorder_loss(LOSS_MISSED_FREE, 1);
-	if (recorder.records[stale].addr_thread)
+	if (session_record_in_use(&recorder.records[stale]))
 		hot_end(t, stale);
 }
 
@@ -161,12 +181,6 @@ void record_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes, u
 		       uint64_t mean)
 {
 	hot_count_free(t, stack, bytes, since, mean);
-}
-
-uint32_t record_new(struct thread_state *t, uintptr_t addr, uint64_t size, uint32_t stack,
-		    uint64_t flags)
-{
-	return hot_new(t, addr, size, stack, flags, hot_now());
 }
 
 void record_alloc(struct thread_state *t, const void *p, size_t size, const struct frame_regs *from,

@@ -37,6 +37,7 @@ struct recorder {
 	struct shm shm;
 	struct session_header *hdr;
 	struct session_record *records;
+	uint16_t *record_threads;
 	struct session_stack *stacks;
 	struct session_site *sites;
 	uint64_t tick0;
@@ -153,8 +154,6 @@ void record_realloc_abort(uint32_t held, const void *p);
 
 /* Parts of the above, for the mmap table. */
 uint32_t record_stack(struct thread_state *t, const struct frame_regs *from);
-uint32_t record_new(struct thread_state *t, uintptr_t addr, uint64_t size, uint32_t stack,
-		    uint64_t flags);
 void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t mean);
 void record_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t since,
 		       uint64_t mean);

@@ -7,12 +7,16 @@
  * back, else fresh ones from the end of the section. A list that has grown too
  * long (this thread frees what others allocate) gives batches back. Batches
  * change hands under the growth lock, once per BATCH events at most.
+ *
+ * Nearly every block fits into one record, and is written and read inline. The
+ * functions at the end handle all others, too; see session_record.h.
  */
 #ifndef PRELOAD_RECORDS_H
 #define PRELOAD_RECORDS_H
 
 #include <stdint.h>
 
+#include "../common/session_record.h"
 #include "recorder.h"
 
 #define RECORD_BATCH	64u
@@ -24,10 +28,13 @@ COLD bool records_refill(struct thread_state *t);
 /* Moves one batch of the long list of @t to the shared ones. */
 COLD void records_give_batch(struct thread_state *t);
 
+/* Makes room for records below @used. 0 or -errno. Under the growth lock. */
+int records_grow(uint64_t used);
+
 /* Makes shared batches of all free places below @used. After a fork. */
 void records_relink(uint64_t used);
 
-/* A free place, or 0. */
+/* A free place, or 0. A free place's time_stack is the next one of its list. */
 static ALWAYS_INLINE uint32_t record_take(struct thread_state *t)
 {
 	uint32_t index = t->free_head;
@@ -37,41 +44,55 @@ static ALWAYS_INLINE uint32_t record_take(struct thread_state *t)
 			return 0;
 		index = t->free_head;
 	}
-	t->free_head = (uint32_t)(recorder.records[index].time_flags >> REC_TIME_SHIFT);
+	t->free_head = (uint32_t)recorder.records[index].time_stack;
 	t->free_count--;
 	return index;
 }
 
-/* Writes the block into its place; visible to readers with the last store. */
-static ALWAYS_INLINE void record_fill(struct session_record *r, uintptr_t addr, uint64_t size,
-				      uint32_t stack, uint64_t time, uint64_t flags, uint16_t thread)
+/*
+ * Writes a heap block into its place; visible to readers with the last store.
+ * @size is at most REC_SIZE_MAX, @addr fit for the live table.
+ */
+static ALWAYS_INLINE void record_fill(uint32_t index, uintptr_t addr, uint64_t size, uint32_t stack,
+				      uint64_t tick, uint16_t thread)
 {
-	uint64_t seq = (r->time_flags + 1) & REC_SEQ_MASK;
+	struct session_record *r = &recorder.records[index];
+	uint64_t seq = (r->addr_size + 1) & REC_SEQ_MASK;
 
-	__atomic_store_n(&r->time_flags, time << REC_TIME_SHIFT | flags | seq, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->size_stack,
-			 (size < REC_SIZE_MAX ? size : REC_SIZE_MAX) << REC_SIZE_SHIFT | stack,
+	recorder.record_threads[index] = thread;
+	__atomic_store_n(&r->time_stack, session_record_time(tick) | REC_TIMED | stack,
 			 __ATOMIC_RELAXED);
-	__atomic_store_n(&r->addr_thread, (uint64_t)addr << REC_ADDR_SHIFT | thread,
+	__atomic_store_n(&r->addr_size,
+			 (uint64_t)addr << (REC_ADDR_SHIFT - REC_ALIGN_SHIFT) |
+				 size << REC_SIZE_SHIFT | seq,
 			 __ATOMIC_RELEASE);
 }
 
 /* The place is free from now on; the caller decides whose list it joins. */
 static ALWAYS_INLINE void record_clear(struct session_record *r)
 {
-	__atomic_store_n(&r->addr_thread, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->addr_size, r->addr_size & REC_SEQ_MASK, __ATOMIC_RELEASE);
 }
 
 static ALWAYS_INLINE void record_put(struct thread_state *t, uint32_t index)
 {
-	struct session_record *r = &recorder.records[index];
-	uint64_t seq = r->time_flags & REC_SEQ_MASK;
-
-	__atomic_store_n(&r->time_flags, (uint64_t)t->free_head << REC_TIME_SHIFT | seq,
+	__atomic_store_n(&recorder.records[index].time_stack, (uint64_t)t->free_head,
 			 __ATOMIC_RELAXED);
 	t->free_head = index;
 	if (unlikely(++t->free_count > RECORDS_LONG))
 		records_give_batch(t);
 }
+
+/* Writes any block into a new place. Its index, or 0: no room. */
+COLD uint32_t record_new(struct thread_state *t, const struct session_block *b);
+
+/* The block in place @index becomes @b. False: no room, nothing changed. */
+COLD bool record_change(struct thread_state *t, uint32_t index, const struct session_block *b);
+
+/* The block in place @index. */
+COLD struct session_block record_get(uint32_t index);
+
+/* The block in place @index is gone. */
+COLD void record_drop(struct thread_state *t, uint32_t index);
 
 #endif

@@ -63,7 +63,7 @@ void sampling_draw(struct thread_state *t)
 
 double sampling_weight(uint64_t mean, uint64_t bytes)
 {
-	unsigned int index = (unsigned int)((mean & REC_MEAN_MASK) >> REC_MEAN_SHIFT);
+	unsigned int index = (unsigned int)(mean >> REC_MEAN_SHIFT);
 
 	return sampler_weight(kind_of(index), recorder.hdr->sample_mean[index], bytes);
 }

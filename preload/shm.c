@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "../common/session_sizes.h"
 #include "sys.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -16,19 +17,6 @@
 #define MIN_EXTENT	(16u << 10)
 #define MAX_EXTENT	(64u << 20)
 #define SMALL_SECTION	(8u << 20)
-
-static const uint32_t entry_sizes[SECT_MAX] = {
-	[SECT_STRINGS] = 1,
-	[SECT_MODULES] = sizeof(struct session_module),
-	[SECT_FRAMES] = sizeof(uint64_t),
-	[SECT_STACKS] = sizeof(struct session_stack),
-	[SECT_RECORDS] = sizeof(struct session_record),
-	[SECT_SITES] = sizeof(struct session_site),
-	[SECT_THREADS] = sizeof(struct session_thread),
-	[SECT_TRACE] = sizeof(struct session_trace_event),
-	[SECT_TIMELINE] = sizeof(struct session_point),
-	[SECT_TIMES] = sizeof(uint64_t),
-};
 
 /* Address space of a section, as a share of the file's size. */
 static uint64_t section_share(int id, uint64_t max_bytes)
@@ -41,6 +29,8 @@ static uint64_t section_share(int id, uint64_t max_bytes)
 		return max_bytes / 4;
 	case SECT_STACKS:
 		return max_bytes / 8;
+	case SECT_RECORD_THREADS:
+		return max_bytes / 16;
 	case SECT_TRACE:
 	case SECT_STRINGS:
 	case SECT_MODULES:
@@ -163,7 +153,7 @@ static void init_header(struct shm *s)
 	h->word_size = sizeof(void *);
 	h->file_used = SESSION_HEADER_SIZE;
 	for (int id = 0; id < SECT_MAX; id++)
-		h->section[id].entry_size = entry_sizes[id];
+		h->section[id].entry_size = session_entry_size[id];
 }
 
 int shm_create(struct shm *s, const char *path, uint64_t max_bytes)

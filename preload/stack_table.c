@@ -10,7 +10,7 @@
 #include "sys.h"
 
 #define FIRST_SLOTS	4096u
-#define INDEX_BITS	24
+#define INDEX_BITS	22
 #define INDEX_MASK	((1u << INDEX_BITS) - 1)
 
 static_assert(INDEX_MASK == REC_STACK_MASK, "a record holds any index");

@@ -3,7 +3,7 @@
  * stack_table.h - distinct stacks: from a stack's hash to its index in
  * SECT_STACKS.
  *
- * Look-ups take no lock: open addressing over words that hold 40 bits of the
+ * Look-ups take no lock: open addressing over words that hold 42 bits of the
  * hash and the index. Another 12 or more bits of the hash choose the place.
  * Inserting is serialised by the recorder's growth lock; a full table is copied
  * into one of twice the size, and the old one stays, for readers that still look

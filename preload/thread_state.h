@@ -33,7 +33,7 @@ struct thread_state {
 	uint32_t slot;		/* names this state's sites; from 1 */
 	uint32_t flushes;	/* of the gate when the kept stack was valid */
 
-	uint32_t free_head;	/* list of free records, linked through time_flags; 0: empty */
+	uint32_t free_head;	/* list of free records, linked through time_stack; 0: empty */
 	uint32_t free_count;
 
 	uint64_t last_hash;	/* of the stack captured last, and its index */

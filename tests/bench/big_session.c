@@ -45,7 +45,7 @@ static int write_session(char **argv)
 		session_writer_site(w, &site);
 	}
 	for (uint64_t i = 0; i < records; i++) {
-		struct session_record r = sample_record(0x100000 + i * 64,
+		struct session_block r = sample_record(0x100000 + i * 64,
 			16 + (uint64_t)random() % 200, stacks[i % count], i % 90);
 
 		session_writer_record(w, &r);

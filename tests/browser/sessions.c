@@ -236,7 +236,7 @@ static int hostile(const char *path)
 
 static int process(const char *path)
 {
-	const uint64_t kinds[] = { REC_HEAP, REC_MMAP };
+	const uint8_t kinds[] = { REC_HEAP, REC_MMAP };
 	struct session_writer *w;
 	uint32_t stacks[4];
 	int err = sample_begin(path, SESSION_WRITE_WHOLE, &w);
@@ -249,11 +249,11 @@ static int process(const char *path)
 
 		stacks[i] = session_writer_stack(w, frames, 3, 0, 0);
 		for (uint32_t k = 0; k < 10 * (i + 1); k++) {
-			struct session_record r = sample_record(0x10000000ull * (i + 1) + 4096 * k,
-								i % 2 ? 4 : 1000 * (i + 1), stacks[i],
+			struct session_block r = sample_record(0x10000000ull * (i + 1) + 4096 * k,
+								i % 2 ? 4 * 4096 : 1000 * (i + 1), stacks[i],
 								1 + 2 * k);
 
-			r.time_flags |= kinds[i % 2] << REC_KIND_SHIFT;
+			r.kind = kinds[i % 2];
 			session_writer_record(w, &r);
 		}
 	}

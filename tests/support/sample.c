@@ -49,12 +49,13 @@ int sample_begin(const char *path, enum session_writer_mode mode, struct session
 	return 0;
 }
 
-struct session_record sample_record(uint64_t addr, uint64_t size, uint32_t stack, uint64_t age_s)
+struct session_block sample_record(uint64_t addr, uint64_t size, uint32_t stack, uint64_t age_s)
 {
-	return (struct session_record){
-		.addr_thread = addr << REC_ADDR_SHIFT,
-		.time_flags = (SAMPLE_END_NS - age_s * SECOND) << REC_TIME_SHIFT,
-		.size_stack = size << REC_SIZE_SHIFT | stack,
+	return (struct session_block){
+		.addr = addr,
+		.size = size,
+		.tick = SAMPLE_END_NS - age_s * SECOND,
+		.stack = stack,
 	};
 }
 
@@ -71,11 +72,11 @@ int sample_process(const char *path)
 	stack[0] = session_writer_stack(w, small, 2, 0, 0);
 	stack[1] = session_writer_stack(w, large, 3, STACK_CUT, 0);
 	for (uint64_t i = 0; i < 5; i++) {
-		struct session_record r = sample_record(0x10000 + 32 * i, 16, stack[0], 10 * i);
+		struct session_block r = sample_record(0x10000 + 32 * i, 16, stack[0], 10 * i);
 
 		session_writer_record(w, &r);
 	}
-	struct session_record big = sample_record(0x20000, 4096, stack[1], 90);
+	struct session_block big = sample_record(0x20000, 4096, stack[1], 90);
 	session_writer_record(w, &big);
 	struct session_site sites[] = {
 		{ .stack = stack[0], .alloc_count = 9, .alloc_bytes = 144, .free_count = 4,

@@ -18,8 +18,8 @@
 /* Starts a process session with identity, a module at SAMPLE_BASE and a thread. */
 int sample_begin(const char *path, enum session_writer_mode mode, struct session_writer **out);
 
-/* A record of `size` bytes, allocated at age_s seconds before the end. */
-struct session_record sample_record(uint64_t addr, uint64_t size, uint32_t stack, uint64_t age_s);
+/* A block of `size` bytes, allocated at age_s seconds before the end. */
+struct session_block sample_record(uint64_t addr, uint64_t size, uint32_t stack, uint64_t age_s);
 
 /*
  * A session with two sites: 5 blocks of 16 bytes and 1 of 4096, freed blocks,

@@ -21,6 +21,7 @@
 #include "preload/live_table.h"
 #include "preload/modules.h"
 #include "preload/recipes.h"
+#include "preload/records.h"
 #include "preload/sampling.h"
 #include "preload/stack_table.h"
 
@@ -53,6 +54,7 @@ static int begin_session(void **state)
 	shm_remove(&recorder.shm);
 	recorder.hdr = recorder.shm.hdr;
 	recorder.records = (void *)recorder.shm.sect[SECT_RECORDS].base;
+	recorder.record_threads = (void *)recorder.shm.sect[SECT_RECORD_THREADS].base;
 	recorder.sites = (void *)recorder.shm.sect[SECT_SITES].base;
 	recorder.stacks = (void *)recorder.shm.sect[SECT_STACKS].base;
 	recorder.depth = recorder.cfg.depth;
@@ -96,21 +98,32 @@ static void unmap(unsigned int page, size_t len)
 		model.mapping[page + i] = 0;
 }
 
-static const struct session_record *record_at(uintptr_t addr)
+/* The record of the region at @addr, 0: none. */
+static uint32_t record_at(uintptr_t addr)
 {
 	for (uint64_t i = 1; i < recorder.hdr->section[SECT_RECORDS].used; i++)
-		if (recorder.records[i].addr_thread >> REC_ADDR_SHIFT == addr)
-			return &recorder.records[i];
-	return NULL;
+		if (session_record_in_use(&recorder.records[i]) &&
+		    session_record_addr(&recorder.records[i]) == addr)
+			return (uint32_t)i;
+	return 0;
+}
+
+static uint64_t count_live(void)
+{
+	uint64_t live = 0;
+
+	for (uint64_t i = 1; i < recorder.hdr->section[SECT_RECORDS].used; i++)
+		live += session_record_in_use(&recorder.records[i]);
+	return live;
 }
 
 static void note_mapped(unsigned int page, size_t len)
 {
-	const struct session_record *r = record_at(BASE + page * PAGE);
+	uint32_t record = record_at(BASE + page * PAGE);
 
-	assert_non_null(r);
+	assert_int_not_equal(record, 0);
 	model.last++;
-	model.stack[model.last] = (uint32_t)(r->size_stack & REC_STACK_MASK);
+	model.stack[model.last] = record_get(record).stack;
 	for (unsigned int i = 0; i < rounded(len); i++)
 		model.mapping[page + i] = model.last;
 }
@@ -141,18 +154,20 @@ static uint64_t compare_regions(uint64_t *bytes)
 
 	*bytes = 0;
 	for (unsigned int i = 0, n; i < PAGES; i += n) {
-		const struct session_record *r = record_at(BASE + i * PAGE);
+		uint32_t record = record_at(BASE + i * PAGE);
+		struct session_block b;
 
 		for (n = 1; i + n < PAGES && model.mapping[i + n] == model.mapping[i]; n++)
 			;
 		if (!model.mapping[i]) {
-			assert_null(r);
+			assert_int_equal(record, 0);
 			continue;
 		}
-		assert_non_null(r);
-		assert_int_equal(r->size_stack >> REC_SIZE_SHIFT, n);
-		assert_int_equal(r->size_stack & REC_STACK_MASK, model.stack[model.mapping[i]]);
-		assert_int_equal((r->time_flags & REC_KIND_MASK) >> REC_KIND_SHIFT, REC_MMAP);
+		assert_int_not_equal(record, 0);
+		b = record_get(record);
+		assert_int_equal(b.size, n * PAGE);
+		assert_int_equal(b.stack, model.stack[model.mapping[i]]);
+		assert_int_equal(b.kind, REC_MMAP);
 		regions++;
 		*bytes += n * PAGE;
 	}
@@ -161,12 +176,10 @@ static uint64_t compare_regions(uint64_t *bytes)
 
 static void compare(void)
 {
-	uint64_t bytes, live = 0, count = 0, total = 0;
+	uint64_t bytes, count = 0, total = 0;
 	uint64_t regions = compare_regions(&bytes);
 
-	for (uint64_t i = 1; i < recorder.hdr->section[SECT_RECORDS].used; i++)
-		live += recorder.records[i].addr_thread != 0;
-	assert_int_equal(live, regions);
+	assert_int_equal(count_live(), regions);
 	for (uint64_t i = 1; i < recorder.hdr->section[SECT_SITES].used; i++) {
 		count += recorder.sites[i].alloc_count - recorder.sites[i].free_count;
 		total += recorder.sites[i].alloc_bytes - recorder.sites[i].free_bytes;
@@ -234,15 +247,12 @@ static void many_regions(void **state)
 {
 	struct frame_regs from = HOOK_CALLER;
 	enum { MANY = 5000 };
-	uint64_t live = 0;
 
 	(void)state;
 	unmap(0, PAGES * PAGE);
 	for (uintptr_t i = 0; i < MANY; i++)
 		mmap_table_add(self, BASE + (i * 7919 % MANY) * 2 * PAGE, PAGE, &from);
-	for (uint64_t i = 1; i < recorder.hdr->section[SECT_RECORDS].used; i++)
-		live += recorder.records[i].addr_thread != 0;
-	assert_int_equal(live, MANY);
+	assert_int_equal(count_live(), MANY);
 	mmap_table_remove(self, BASE, 2 * MANY * PAGE);
 	compare();
 }

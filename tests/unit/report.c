@@ -256,7 +256,7 @@ static void write_child(const char *path)
 	static const uint64_t frames[] = { SAMPLE_BASE + 0x110, SAMPLE_BASE + 0x220 };
 	struct session_writer *w;
 	struct session_header *h;
-	struct session_record r;
+	struct session_block r;
 
 	assert_int_equal(sample_begin(path, SESSION_WRITE_WHOLE, &w), 0);
 	h = session_writer_header(w);
@@ -265,7 +265,7 @@ static void write_child(const char *path)
 	h->parent_pid = SAMPLE_PID;
 	h->parent_start_ticks = 777;
 	r = sample_record(0x10000, 16, session_writer_stack(w, frames, 2, 0, 0), 50);
-	r.time_flags |= REC_INHERITED;
+	r.inherited = true;
 	session_writer_record(w, &r);
 	r = sample_record(0x30000, 100, session_writer_stack(w, frames, 2, 0, 0), 5);
 	session_writer_record(w, &r);
@@ -314,11 +314,11 @@ static double write_sampled(const char *path, double mean, uint64_t blocks)
 	h->sample_mean[1] = (uint64_t)mean;
 	for (uint64_t i = 0; i < blocks; i++) {
 		uint64_t size = 16 + (uint64_t)random() % 2000;
-		struct session_record r = sample_record(0x10000 + 4096 * i, size,
+		struct session_block r = sample_record(0x10000 + 4096 * i, size,
 			session_writer_stack(w, frames, 1, 0, 0), 1);
 
 		truth += (double)size;
-		r.time_flags |= 1ull << REC_MEAN_SHIFT;
+		r.mean = 1;
 		if ((double)random() / RAND_MAX < 1 - exp(-(double)size / mean))
 			session_writer_record(w, &r);
 	}
@@ -366,7 +366,7 @@ static void write_random(const char *path, uint32_t pid, uint64_t *bytes, uint64
 	for (int i = 0; i < blocks; i++) {
 		uint64_t size = (uint64_t)random() % 5000;
 		uint64_t frames[] = { base + 0x10 * ((uint64_t)random() % 8), base + 0x500 };
-		struct session_record r = sample_record(0x10000 + 32 * (uint64_t)i, size,
+		struct session_block r = sample_record(0x10000 + 32 * (uint64_t)i, size,
 			session_writer_stack(w, frames, 2, 0, 0), (uint64_t)random() % 90);
 
 		session_writer_record(w, &r);

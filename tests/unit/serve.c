@@ -90,7 +90,7 @@ static void labels_hold_any_name(void **state)
 {
 	char hostile[] = "/tmp/memleak-serve.XXXXXX";
 	int fd = mkstemp(hostile);
-	struct session_record block;
+	struct session_block block;
 	struct session_writer *w;
 	struct report *r;
 	char *text = NULL;

@@ -28,22 +28,34 @@ struct churn {
 	_Atomic bool stop;
 };
 
-/* What a block's size has to be, so that a mixture of two blocks shows. */
+/* What a block's size has to be, so that a mixture of two blocks shows. Every other one is large. */
 static uint64_t size_of(uint64_t addr)
 {
-	return addr * 0x9e3779b97f4a7c15ull >> 30;
+	uint64_t size = addr * 0x9e3779b97f4a7c15ull >> 30;
+
+	return addr & 0x20 ? size : size & REC_SIZE_MAX;
+}
+
+static void store(uint64_t *word, uint64_t value)
+{
+	atomic_store_explicit((_Atomic uint64_t *)word, value, memory_order_release);
 }
 
 /* The order of session_format.h: address zero first when freed, last when given. */
-static void give(struct session_record *r, uint64_t addr, uint64_t seq, uint32_t stack)
+static void give(struct churn *c, uint64_t slot, uint64_t addr, uint64_t seq)
 {
-	_Atomic uint64_t *word = (_Atomic uint64_t *)&r->addr_thread;
+	struct session_record *r = &c->records[1 + slot], *ext = &c->records[1 + SLOTS + slot];
+	struct session_block b = {
+		.addr = addr, .size = size_of(addr), .tick = addr, .stack = c->stack,
+	};
+	struct session_record_pair p = session_record_pack(&b, seq, 1 + SLOTS + (uint32_t)slot);
 
-	atomic_store_explicit(word, 0, memory_order_release);
+	store(&r->addr_size, r->addr_size & REC_SEQ_MASK);
 	atomic_thread_fence(memory_order_seq_cst);
-	r->time_flags = addr << 16 | (seq & REC_SEQ_MASK);
-	r->size_stack = size_of(addr) << REC_SIZE_SHIFT | stack;
-	atomic_store_explicit(word, addr << REC_ADDR_SHIFT, memory_order_release);
+	store(&ext->addr_size, p.extension.addr_size);
+	store(&ext->time_stack, p.extension.time_stack);
+	store(&r->time_stack, p.r.time_stack);
+	store(&r->addr_size, p.r.addr_size);
 }
 
 static void *run_churn(void *arg)
@@ -51,7 +63,7 @@ static void *run_churn(void *arg)
 	struct churn *c = arg;
 
 	for (uint64_t n = 1; !atomic_load_explicit(&c->stop, memory_order_relaxed); n++)
-		give(&c->records[n * 7919 % SLOTS], (n & 0xffffffff) << 5, n, c->stack);
+		give(c, n * 7919 % SLOTS, (n & 0xffffffff) << 5, n / SLOTS);
 	return NULL;
 }
 
@@ -90,7 +102,7 @@ static void *map_records(const char *file, size_t *len)
 static void test_no_torn_record(void **state)
 {
 	static const uint64_t frames[] = { SAMPLE_BASE + 1 };
-	struct session_record blank = { 0 };
+	struct session_block blank = { 0 };
 	struct session_writer *w;
 	struct churn c = { 0 };
 	struct session *s;
@@ -101,7 +113,7 @@ static void test_no_torn_record(void **state)
 	(void)state;
 	assert_int_equal(sample_begin(path, SESSION_WRITE_LIVE, &w), 0);
 	c.stack = session_writer_stack(w, frames, 1, 0, 0);
-	for (unsigned int i = 0; i < SLOTS; i++)
+	for (unsigned int i = 0; i < 2 * SLOTS; i++)
 		session_writer_record(w, &blank);
 	assert_int_equal(session_writer_sync(w), 0);
 	c.records = map_records(path, &len);
