@@ -401,13 +401,17 @@ static int look_up(struct symbolizer *sym, struct location *l)
 	return add_calls(sym, l, calls, n, name, start);
 }
 
-/* Compilers split and clone functions; the parts are one function to a fingerprint. */
+/*
+ * Compilers split and clone functions; the parts are one function to a fingerprint.
+ * Demangled, the suffixes stand in brackets: "f() [clone .cold]".
+ */
 static size_t stable_length(const char *function)
 {
 	static const char *const suffixes[] = {
 		".cold", ".part.", ".isra.", ".constprop.", ".lto_priv.", ".llvm."
 	};
-	size_t len = strlen(function);
+	static const char clone[] = " [clone ";
+	size_t len = strlen(function), open = sizeof(clone) - 1;
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(*suffixes); i++) {
 		const char *at = strstr(function, suffixes[i]);
@@ -415,7 +419,7 @@ static size_t stable_length(const char *function)
 		if (at && at > function && (size_t)(at - function) < len)
 			len = (size_t)(at - function);
 	}
-	return len;
+	return len > open && !memcmp(function + len - open, clone, open) ? len - open : len;
 }
 
 /*

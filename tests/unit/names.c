@@ -4,6 +4,7 @@
 #include "common/fmt.h"
 #include "report/demangle.h"
 #include "report/json_writer.h"
+#include "report/symbolize.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -119,6 +120,31 @@ static void test_demangle(void **state)
 			"A<A<A<int, int>, A<int, int> >, A<A<int, int>, A<int, int> > > >)");
 }
 
+static uint64_t stable_hash(struct symbolizer *sym, const char *function)
+{
+	uint32_t module = symbolizer_kernel_module(sym, "m"), id;
+
+	id = symbolizer_named(sym, module, function, 1, 1, NULL, 0);
+	assert_int_equal(symbolizer_resolve(sym, NULL, NULL), 0);
+	return symbolizer_stable_hash(sym, id);
+}
+
+/* The parts of a function that the compiler split are one to a fingerprint. */
+static void test_parts(void **state)
+{
+	struct symbolizer *sym = symbolizer_new(NULL);
+	uint64_t c = stable_hash(sym, "parse"), cpp = stable_hash(sym, "A::get(int)");
+
+	(void)state;
+	assert_int_equal(stable_hash(sym, "parse.cold"), c);
+	assert_int_equal(stable_hash(sym, "parse.isra.0.part.1"), c);
+	assert_int_equal(stable_hash(sym, "A::get(int) [clone .cold]"), cpp);
+	assert_int_equal(stable_hash(sym, "A::get(int) [clone .isra.0] [clone .part.1]"), cpp);
+	assert_int_not_equal(stable_hash(sym, "A::get(int) [clone ._omp_fn.0]"), cpp);
+	assert_int_not_equal(stable_hash(sym, "A::put(int) [clone .cold]"), cpp);
+	symbolizer_free(sym);
+}
+
 static void test_json(void **state)
 {
 	char text[256] = "";
@@ -150,6 +176,7 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_demangle),
+		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_json),
 	};
 
