@@ -152,14 +152,19 @@ static const char *change_name(const struct diff_entry *e)
 	return e->bytes < 0 || (e->bytes == 0 && e->count < 0) ? "shrunk" : "grown";
 }
 
-void diff_print_text(FILE *f, const struct diff *d, const struct text_options *o)
+static size_t shown(const struct diff *d, size_t top)
+{
+	return top && top < d->count ? top : d->count;
+}
+
+void diff_print_text(FILE *f, const struct diff *d, const struct text_options *o, size_t top)
 {
 	const struct figure *a = &report_summary(d->before)->all;
 	const struct figure *b = &report_summary(d->after)->all;
 
 	fprintf(f, "%zu stacks differ: outstanding %.0f -> %.0f bytes, %.0f -> %.0f allocations\n",
 		d->count, a->est_bytes, b->est_bytes, a->est_count, b->est_count);
-	for (size_t i = 0; i < d->count; i++) {
+	for (size_t i = 0; i < shown(d, top); i++) {
 		const struct diff_entry *e = &d->entries[i];
 
 		fprintf(f, "\t%s: %+.0f bytes, %+.0f allocations (%.0f -> %.0f bytes) from stack\n",
@@ -167,6 +172,8 @@ void diff_print_text(FILE *f, const struct diff *d, const struct text_options *o
 			e->after.est_bytes);
 		text_print_frames(f, e->report, e->site, o, "\t\t");
 	}
+	if (shown(d, top) < d->count)
+		fprintf(f, "Not shown here: %zu more\n", d->count - shown(d, top));
 	if (report_summary(d->before)->sampled || report_summary(d->after)->sampled)
 		fputs("Figures are estimates: part of the allocations was recorded.\n", f);
 }
@@ -201,7 +208,7 @@ static void print_frames(struct json *j, const struct diff_entry *e)
 	json_close(j, ']');
 }
 
-void diff_print_json(FILE *f, const struct diff *d)
+void diff_print_json(FILE *f, const struct diff *d, size_t top)
 {
 	struct json j = { .f = f };
 
@@ -212,7 +219,7 @@ void diff_print_json(FILE *f, const struct diff *d)
 	print_amount(&j, "after", &report_summary(d->after)->all);
 	json_number(&j, "growth_bytes", diff_growth(d));
 	json_open(&j, "sites", '[');
-	for (size_t i = 0; i < d->count; i++) {
+	for (size_t i = 0; i < shown(d, top); i++) {
 		const struct diff_entry *e = &d->entries[i];
 
 		json_open(&j, NULL, '{');

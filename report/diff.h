@@ -33,7 +33,8 @@ const struct diff_entry *diff_entry(const struct diff *d, size_t i);
 /* The bytes by which all entries that grew did so: what shrank elsewhere doesn't make up for it. */
 double diff_growth(const struct diff *d);
 
-void diff_print_text(FILE *f, const struct diff *d, const struct text_options *o);
-void diff_print_json(FILE *f, const struct diff *d);
+/* The first `top` entries only, 0: all. Sums are of all. */
+void diff_print_text(FILE *f, const struct diff *d, const struct text_options *o, size_t top);
+void diff_print_json(FILE *f, const struct diff *d, size_t top);
 
 #endif

@@ -93,8 +93,14 @@ static int load_baseline(const struct command *c, struct baseline **b)
 static int save_baseline(const struct command *c, const struct report *r)
 {
 	struct io_output *out;
-	int err = io_output_open(c->baseline, &out);
+	int err;
 
+	if (outputs_is_session(c->baseline)) {
+		fprintf(stderr, PROGRAM ": %s is a session, which a baseline must not replace\n",
+			c->baseline);
+		return -EEXIST;
+	}
+	err = io_output_open(c->baseline, &out);
 	if (!err) {
 		baseline_print(io_output_file(out), r);
 		err = io_output_commit(out);
@@ -148,7 +154,7 @@ static int run_report(struct command *c, struct symbolizer *sym)
 
 /* ---- two reports ---- */
 
-static int print_diff(const struct command *c, const struct diff *d)
+static int print_diff(const struct command *c, const struct diff *d, size_t top)
 {
 	const struct output *o = &c->outputs.list[0];
 	struct io_output *out;
@@ -161,9 +167,9 @@ static int print_diff(const struct command *c, const struct diff *d)
 	err = outputs_is_session(o->path) ? -EEXIST : io_output_open(o->path, &out);
 	if (!err) {
 		if (o->format == OUTPUT_JSON)
-			diff_print_json(io_output_file(out), d);
+			diff_print_json(io_output_file(out), d, top);
 		else
-			diff_print_text(io_output_file(out), d, &c->text);
+			diff_print_text(io_output_file(out), d, &c->text, top);
 		err = io_output_commit(out);
 	}
 	if (err)
@@ -175,15 +181,17 @@ static int run_diff(struct command *c, struct symbolizer *sym)
 {
 	struct report *before, *after = NULL;
 	struct diff *d = NULL;
-	size_t added;
+	size_t added, top = c->report.top;
 	int code = EXIT_NOTHING;
+
+	c->report.top = 0;	/* of the differences: what is small in one report may not be so */
 
 	before = build(c, sym, c->files, 1, &added);
 	if (before)
 		after = build(c, sym, c->files + 1, 1, &added);
 	if (after)
 		d = diff_new(before, after);
-	if (d && !print_diff(c, d)) {
+	if (d && !print_diff(c, d, top)) {
 		bool damaged = report_summary(before)->damaged || report_summary(after)->damaged;
 
 		code = c->fail_above_set && diff_growth(d) > (double)c->fail_above ? EXIT_FOUND :

@@ -312,6 +312,15 @@ static int check(const struct command *c)
 		fputs(PROGRAM ": which session? Try " PROGRAM " FILE..., or --help\n", stderr);
 		return -EINVAL;
 	}
+	if (c->diff && (c->baseline || c->error_exitcode)) {
+		fputs(PROGRAM ": --baseline and --error-exitcode are not for diff, which has "
+		      "--fail-above\n", stderr);
+		return -EINVAL;
+	}
+	if (!c->diff && c->fail_above_set) {
+		fputs(PROGRAM ": --fail-above is for diff\n", stderr);
+		return -EINVAL;
+	}
 	if (c->update_baseline && !c->baseline) {
 		fputs(PROGRAM ": --update-baseline needs --baseline FILE\n", stderr);
 		return -EINVAL;
