@@ -12,6 +12,7 @@ int cmd_top(int argc, char **argv);
 int cmd_procs(int argc, char **argv);
 int cmd_slabs(int argc, char **argv);
 int cmd_import(int argc, char **argv);
+int cmd_uprobe(int argc, char **argv);
 
 /*
  * The [interval] [count] words of a command line: the first word sets interval

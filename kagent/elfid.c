@@ -80,6 +80,7 @@ static int read_headers(int fd, struct elfid *e)
 			read_notes(fd, p, e);
 		if (p->p_type != PT_LOAD || e->segments == ELFID_SEGMENTS)
 			continue;
+		e->segment[e->segments].executable = p->p_flags & PF_X;
 		e->segment[e->segments].offset = p->p_offset;
 		e->segment[e->segments].vaddr = p->p_vaddr;
 		e->segment[e->segments++].size = p->p_filesz;

@@ -3,6 +3,7 @@
 #ifndef KAGENT_ELFID_H
 #define KAGENT_ELFID_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,10 @@ struct elfid {
 	uint8_t build_id[ELFID_BUILD_ID];
 	uint32_t build_id_len;		/* 0: none */
 	uint32_t segments;
-	struct { uint64_t offset, vaddr, size; } segment[ELFID_SEGMENTS];
+	struct {
+		uint64_t offset, vaddr, size;
+		bool executable;
+	} segment[ELFID_SEGMENTS];
 };
 
 /* Reads a 64-bit ELF file of this byte order. 0, -ENOEXEC: no such file, or -errno. */

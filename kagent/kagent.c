@@ -15,7 +15,7 @@ int main(int argc, char **argv)
 		int (*run)(int argc, char **argv);
 	} commands[] = {
 		{ "top", cmd_top }, { "procs", cmd_procs }, { "slabs", cmd_slabs },
-		{ "import", cmd_import },
+		{ "import", cmd_import }, { "uprobe", cmd_uprobe },
 	};
 
 	setlocale(LC_CTYPE, "");

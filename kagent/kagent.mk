@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 # kagent: the kernel's objects. BPF sources become skeletons in $(O)/gen.
-bpf-objects := slab verdict idle
+bpf-objects := slab verdict idle uprobe
 bpf-skeletons := $(bpf-objects:%=$(O)/gen/%.skel.h)
 bpf-includes := -I. -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
-bpf-cflags := -target bpf -mcpu=v3 -O2 -g -Wall -Wshadow $(if $(filter -Werror,$(warnings)),-Werror)
+bpf-arch := $(patsubst x86_64%,x86,$(patsubst aarch64%,arm64,$(shell $(CC) -dumpmachine 2>/dev/null | cut -d- -f1)))
+bpf-cflags := -target bpf -D__TARGET_ARCH_$(bpf-arch) -mcpu=v3 -O2 -g -Wall -Wshadow $(if $(filter -Werror,$(warnings)),-Werror)
 
 kagent-srcs += $(addprefix kagent/,kagent.c cmd_common.c cmd_track.c cmd_top.c cmd_procs.c cmd_slabs.c \
 	cmd_import.c track_options.c view.c groups.c capture.c capture_caches.c tracer.c tracer_maps.c verdict.c features.c ksyms.c \
 	symbols.c userspace.c elfid.c procinfo.c session_out.c cachenames.c slabinfo.c slabs_view.c \
 	slabs_watch.c slabs_growth.c import.c import_kmemleak.c import_allocinfo.c import_slub.c stop.c \
-	idle.c bpf_run.c)
+	idle.c bpf_run.c map_walk.c cmd_uprobe.c uprobe_options.c allocator.c allocator_choice.c process_image.c heap_tracer.c \
+	heap_session.c uprobe_link.c)
 kagent-deps += $(bpf-skeletons)
 kagent-ldlibs += -lbpf -lelf -lz
 

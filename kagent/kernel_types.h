@@ -100,6 +100,10 @@ struct task_struct {
 	const void *cred;
 };
 
+struct mm_struct {
+	unsigned long start_code;
+};
+
 struct task_struct___5_4 {
 	__u64 real_start_time;
 };

@@ -2,90 +2,14 @@
 /* tracer_maps.c - reads the maps of slab.bpf.c, and gives it commands. */
 #include "kagent/tracer_private.h"
 
+#include "kagent/map_walk.h"
+
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* ---- reading the maps ------------------------------------------------------------------ */
-
-typedef int entry_fn(void *arg, const void *key, const void *value);
-
-/*
- * Batches cost one system call per some thousand entries. While entries come and
- * go an element may be missed or met twice: callers take that into account.
- */
-#define BATCH 1024
-
-struct batch {
-	char *keys, *values;
-	uint32_t key_size, value_size, room;
-};
-
-static int grow_batch(struct batch *b, uint32_t room)
-{
-	char *keys = realloc(b->keys, (size_t)room * b->key_size), *values;
-
-	if (!keys)
-		return -ENOMEM;
-	b->keys = keys;
-	values = realloc(b->values, (size_t)room * b->value_size);
-	if (!values)
-		return -ENOMEM;
-	b->values = values;
-	b->room = room;
-	return 0;
-}
-
-static int deliver(const struct batch *b, uint32_t count, entry_fn *fn, void *arg)
-{
-	int err = 0;
-
-	for (uint32_t i = 0; i < count && !err; i++)
-		err = fn(arg, b->keys + (size_t)i * b->key_size,
-			 b->values + (size_t)i * b->value_size);
-	return err;
-}
-
-static int each_batch(int fd, struct batch *b, entry_fn *fn, void *arg)
-{
-	uint64_t position = 0, next = 0;	/* at least 4 bytes: a bucket's number */
-	bool first = true;
-
-	for (;;) {
-		uint32_t count = b->room;
-		int got = bpf_map_lookup_batch(fd, first ? NULL : &position, &next, b->keys,
-					       b->values, &count, NULL);
-		int err;
-
-		if (got && errno == ENOSPC) {	/* a bucket with more entries than room */
-			err = grow_batch(b, b->room * 2);
-			if (err)
-				return err;
-			continue;
-		}
-		if (got && errno != ENOENT)
-			return -errno;
-		err = deliver(b, count, fn, arg);
-		if (err || got)
-			return err;
-		position = next;
-		first = false;
-	}
-}
-
-static int each_entry(const struct bpf_map *map, entry_fn *fn, void *arg)
-{
-	struct batch b = { .key_size = bpf_map__key_size(map),
-			   .value_size = bpf_map__value_size(map) };
-	int err = grow_batch(&b, BATCH);
-
-	if (!err)
-		err = each_batch(bpf_map__fd(map), &b, fn, arg);
-	free(b.keys);
-	free(b.values);
-	return err;
-}
 
 struct typed {
 	void *arg;
@@ -135,14 +59,14 @@ static int give_proc(void *arg, const void *key, const void *value)
 
 int tracer_each_object(struct tracer *t, tracer_object_fn *fn, void *arg)
 {
-	return each_entry(t->skel->maps.live, give_object,
+	return map_walk(t->skel->maps.live, give_object,
 			  &(struct typed){ arg, { .object = fn } });
 }
 
 int tracer_each_site(struct tracer *t, tracer_site_fn *fn, void *arg)
 {
 	t->sites_seen = __atomic_load_n(&t->skel->bss->new_sites, __ATOMIC_ACQUIRE);
-	return each_entry(t->skel->maps.sites, give_site, &(struct typed) { arg, { .site = fn } });
+	return map_walk(t->skel->maps.sites, give_site, &(struct typed) { arg, { .site = fn } });
 }
 
 static int give_new_site(struct tracer *t, uint64_t key, tracer_site_fn *fn, void *arg)
@@ -177,19 +101,19 @@ int tracer_each_new_site(struct tracer *t, tracer_site_fn *fn, void *arg)
 
 int tracer_each_ustack(struct tracer *t, tracer_ustack_fn *fn, void *arg)
 {
-	return each_entry(t->skel->maps.ustacks, give_ustack,
+	return map_walk(t->skel->maps.ustacks, give_ustack,
 			  &(struct typed){ arg, { .ustack = fn } });
 }
 
 int tracer_each_cache(struct tracer *t, tracer_cache_fn *fn, void *arg)
 {
-	return each_entry(t->skel->maps.caches, give_cache,
+	return map_walk(t->skel->maps.caches, give_cache,
 			  &(struct typed){ arg, { .cache = fn } });
 }
 
 int tracer_each_proc(struct tracer *t, tracer_proc_fn *fn, void *arg)
 {
-	return each_entry(t->skel->maps.procs, give_proc, &(struct typed) { arg, { .proc = fn } });
+	return map_walk(t->skel->maps.procs, give_proc, &(struct typed) { arg, { .proc = fn } });
 }
 
 int tracer_decide(struct tracer *t, uint64_t cache, const struct ka_cache *c, bool wanted)

@@ -89,6 +89,7 @@ static const char *const usage[] = {
 	"procs --cache NAME [options]",
 	"slabs [options] [CACHE]",
 	"import kmemleak|allocinfo|slub-traces [options]",
+	"uprobe [options] -p PID [interval] [count]",
 	NULL
 };
 

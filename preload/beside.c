@@ -6,26 +6,18 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/sendfile.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "preload/library.h"
+#include "preload/kagent_child.h"
 
-#define START_MS	30000	/* the BPF verifier takes its time on a busy machine */
-#define STOP_MS		30000
 #define INTERVAL_MIN_NS	100000000ull
 
 struct beside {
-	pid_t pid;		/* 0: has ended */
-	int out;		/* its standard output, of which nothing but the begin is wanted */
+	struct kagent_child kagent;
 	char fresh[PATH_MAX];	/* where kagent puts its sessions */
 	char taken[PATH_MAX];	/* and memleak the one that it reads */
 	struct session *session, *after;
@@ -81,72 +73,20 @@ static int make_words(struct words *w, struct beside *b, const struct beside_opt
 
 /* ---- start ---- */
 
-/* In the child. What the terminal sends is not for it; it ends with memleak. */
-static void become_kagent(const char *path, char **words, int out, pid_t parent)
-{
-	sigset_t none;
-
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGINT);
-	sigemptyset(&none);
-	signal(SIGINT, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (getppid() == parent && dup2(out, STDOUT_FILENO) >= 0)
-		execv(path, words);
-	_exit(127);
-}
-
-static int spawn(struct beside *b, const char *path, char **words)
-{
-	pid_t self = getpid();
-	int out[2];
-
-	if (pipe2(out, O_CLOEXEC))
-		return -errno;
-	b->pid = fork();
-	if (b->pid == 0)
-		become_kagent(path, words, out[1], self);
-	close(out[1]);
-	b->out = out[0];
-	return b->pid < 0 ? -errno : 0;
-}
-
-/* Its first line says that it records; end of file, that it has said why it cannot. */
-static int wait_until_ready(struct beside *b)
-{
-	struct pollfd readable = { .fd = b->out, .events = POLLIN };
-	char text[4096];
-	int got;
-
-	do {
-		got = poll(&readable, 1, START_MS);
-	} while (got < 0 && errno == EINTR);
-	if (got <= 0)
-		return got ? -errno : -ETIMEDOUT;
-	return read(b->out, text, sizeof(text)) > 0 ? 0 : -ECANCELED;
-}
-
-static int run_kagent(struct beside *b, const struct beside_options *o, const char *path)
-{
-	struct words words;
-	int rc = make_words(&words, b, o);
-
-	if (rc)
-		return rc;
-	rc = spawn(b, path, words.list);
-	free_words(&words);
-	return rc ? rc : wait_until_ready(b);
-}
-
 static int begin(struct beside *b, const struct beside_options *o)
 {
-	char path[PATH_MAX];
-	int rc = library_find_program("kagent", path);
+	struct words words;
+	int rc;
 
-	if (!rc && (snprintf(b->fresh, PATH_MAX, "%s/kernel.session", o->dir) >= PATH_MAX ||
-		    snprintf(b->taken, PATH_MAX, "%s/kernel.taken", o->dir) >= PATH_MAX))
-		rc = -ENAMETOOLONG;
-	return rc ? rc : run_kagent(b, o, path);
+	if (snprintf(b->fresh, PATH_MAX, "%s/kernel.session", o->dir) >= PATH_MAX ||
+	    snprintf(b->taken, PATH_MAX, "%s/kernel.taken", o->dir) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	rc = make_words(&words, b, o);
+	if (rc)
+		return rc;
+	rc = kagent_child_start(&b->kagent, words.list, false);
+	free_words(&words);
+	return rc;
 }
 
 int beside_start(const struct beside_options *options, struct beside **out)
@@ -154,10 +94,8 @@ int beside_start(const struct beside_options *options, struct beside **out)
 	struct beside *b = calloc(1, sizeof(*b));
 	int rc = -ENOMEM;
 
-	if (b) {
-		b->out = -1;
+	if (b)
 		rc = begin(b, options);
-	}
 	if (rc) {
 		if (rc != -ECANCELED)
 			fprintf(stderr, "memleak: kagent: %s\n", strerror(-rc));
@@ -244,39 +182,9 @@ int beside_keep(const struct beside *b, const char *path)
 
 /* ---- end ---- */
 
-static bool reap(struct beside *b, int milliseconds)
-{
-	const struct timespec pause = { .tv_nsec = 10000000 };
-
-	for (int waited = 0; b->pid && waited <= milliseconds; waited += 10) {
-		pid_t got = waitpid(b->pid, NULL, WNOHANG);
-
-		if (got == b->pid || (got < 0 && errno == ECHILD))
-			b->pid = 0;
-		else
-			nanosleep(&pause, NULL);
-	}
-	return !b->pid;
-}
-
-static void end(struct beside *b)
-{
-	if (b->pid > 0) {
-		kill(b->pid, SIGINT);
-		if (!reap(b, STOP_MS)) {
-			fprintf(stderr, "memleak: kagent does not end: killed\n");
-			kill(b->pid, SIGKILL);
-			reap(b, STOP_MS);
-		}
-	}
-	if (b->out >= 0)
-		close(b->out);
-	b->out = -1;
-}
-
 void beside_stop(struct beside *b)
 {
-	end(b);
+	kagent_child_end(&b->kagent);
 	take(b->fresh, &b->after);
 }
 
@@ -284,7 +192,7 @@ void beside_free(struct beside *b)
 {
 	if (!b)
 		return;
-	end(b);
+	kagent_child_end(&b->kagent);
 	session_close(b->session);
 	session_close(b->after);
 	free(b);

@@ -24,6 +24,8 @@ struct follow {
 	char *prefix, *suffix;	/* what all names begin and end with */
 	struct timespec since;	/* older files are not ours */
 	struct followed *first, **last;
+	follow_writer_fn *writer;	/* NULL: the processes themselves */
+	void *writer_arg;
 };
 
 /* The fixed parts of a pattern's names; a number may be put in front of the suffix. */
@@ -65,6 +67,12 @@ int follow_open(const char *pattern, struct follow **out)
 	clock_gettime(CLOCK_REALTIME_COARSE, &f->since);
 	*out = f;
 	return 0;
+}
+
+void follow_ask(struct follow *f, follow_writer_fn *writer, void *arg)
+{
+	f->writer = writer;
+	f->writer_arg = arg;
 }
 
 void follow_close(struct follow *f)
@@ -117,6 +125,7 @@ static int add(struct follow *f, const char *name)
 		free(one);
 		return -ENOMEM;
 	}
+	one->of = f;
 	*f->last = one;
 	f->last = &one->next;
 	return 0;
@@ -261,12 +270,28 @@ static bool is_running(struct followed *one)
 	return one->outer_pid && outer_pid_runs(one->outer_pid, header->start_ticks);
 }
 
+/* What somebody else writes says itself when there is no more. */
+static void refresh_written(struct followed *one)
+{
+	const struct follow *f = one->of;
+	bool more = f->writer(f->writer_arg, session_header(one->session));
+
+	if (session_refresh(one->session) || !more ||
+	    session_header(one->session)->state == SESSION_ENDED)
+		one->state = FOLLOWED_ENDED;
+	one->replaced = session_header(one->session)->end_reason == SESSION_END_EXEC;
+}
+
 void follow_refresh(struct followed *one)
 {
 	bool running;
 
 	if (one->state != FOLLOWED_RUNNING)
 		return;
+	if (one->of->writer) {
+		refresh_written(one);
+		return;
+	}
 	/* in this order: what is read after the end of the writer is all there is */
 	running = is_running(one);
 	one->replaced = running && runs_other_program(one);

@@ -37,6 +37,8 @@ struct followed {
 	unsigned int tries;	/* to open it */
 	pid_t outer_pid;	/* of a process in a pid namespace of its own; 0: in ours */
 
+	const struct follow *of;
+
 	bool announced, shown;
 	uint32_t pid;		/* from the header, known once announced */
 	uint64_t start_ticks;
@@ -50,6 +52,13 @@ struct followed {
  * already is ignored. 0 or -errno.
  */
 int follow_open(const char *pattern, struct follow **out);
+
+/*
+ * The sessions are written by somebody else for their processes: each is asked for
+ * before it is looked at. True: there may be more to come; false: it is complete.
+ */
+typedef bool follow_writer_fn(void *arg, const struct session_header *header);
+void follow_ask(struct follow *f, follow_writer_fn *writer, void *arg);
 
 /* Removes nothing from disk; NULL is allowed. */
 void follow_close(struct follow *f);

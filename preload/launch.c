@@ -28,6 +28,7 @@ static const int passed_on[] = {
 struct launch {
 	struct target target;
 	char *const *argv;
+	bool preload;
 	launch_before_fn *before;
 	void *arg;
 	char path[PATH_MAX];
@@ -92,10 +93,13 @@ static int set_joined(const char *name, const char *first, char separator, const
 /* In the child. Returns only when the program cannot be executed. */
 static int become_program(const struct launch *l, const char *library, const char *recording)
 {
-	int rc = set_joined("LD_PRELOAD", library, ':', getenv("LD_PRELOAD"));
+	int rc = 0;
 
-	if (!rc)
-		rc = set_joined("LIBLEAK", getenv("LIBLEAK"), ',', recording);
+	if (l->preload) {
+		rc = set_joined("LD_PRELOAD", library, ':', getenv("LD_PRELOAD"));
+		if (!rc)
+			rc = set_joined("LIBLEAK", getenv("LIBLEAK"), ',', recording);
+	}
 	if (rc)
 		return rc;
 	restore_signals(l);
@@ -145,8 +149,10 @@ static int start_program(struct launch *l, const char *library, const char *reco
 		run_child(l, library, recording, report[1], go);
 	close(report[1]);
 	close(go[0]);
-	if (l->pid > 0 && l->before)
-		l->before(l->arg, l->pid);
+	if (l->pid > 0 && l->before && l->before(l->arg, l->pid)) {
+		kill(l->pid, SIGKILL);
+		error = -ECANCELED;
+	}
 	close(go[1]);
 	/* end of file when exec has closed the other end */
 	while (!error && (len = read(report[0], &error, sizeof(error))) < 0 && errno == EINTR)
@@ -167,6 +173,8 @@ static int complain(const char *program, const char *what)
 
 static int complain_errno(const char *program, int rc)
 {
+	if (rc == -ECANCELED)
+		return STATUS_FAILED;	/* it has been said why */
 	complain(program, rc == -ENOENT ? "not found" : strerror(-rc));
 	return rc == -ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
 }
@@ -179,7 +187,7 @@ static int check_fit(const struct launch *l)
 	switch (program_judge(l->path, object)) {
 	case PROGRAM_STATIC:
 		return complain(object, "statically linked, so that libleak.so cannot be preloaded; "
-				"link it dynamically, or attach to it while it runs: memleak -p PID");
+				"link it dynamically, or run memleak as root with --engine=uprobe");
 	case PROGRAM_SECURE:
 		return complain(object, "runs with the rights of its file (set-user-ID, set-group-ID "
 				"or capabilities), so that the loader refuses libleak.so; run memleak "
@@ -204,9 +212,9 @@ static int launch_begin(struct target *target, const char *recording)
 
 	if (rc)
 		return complain_errno(l->argv[0], rc);
-	if (check_fit(l))
+	if (l->preload && check_fit(l))
 		return STATUS_FAILED;
-	rc = library_find(library);
+	rc = l->preload ? library_find(library) : 0;
 	if (rc)
 		return library_complain(rc, library);
 	rc = catch_signals(l);
@@ -285,7 +293,7 @@ static int launch_end(struct target *target)
 	return 128 + WTERMSIG(l->status);
 }
 
-struct target *launch_target(char *const *argv, launch_before_fn *before, void *arg)
+struct target *launch_target(char *const *argv, bool preload, launch_before_fn *before, void *arg)
 {
 	static const struct target_ops ops = {
 		launch_begin, launch_event, launch_enough, launch_end
@@ -293,6 +301,7 @@ struct target *launch_target(char *const *argv, launch_before_fn *before, void *
 	static struct launch launch = { .target = { &ops, -1 } };
 
 	launch.argv = argv;
+	launch.preload = preload;
 	launch.before = before;
 	launch.arg = arg;
 	return &launch.target;

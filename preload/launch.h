@@ -14,20 +14,25 @@
 #ifndef PRELOAD_LAUNCH_H
 #define PRELOAD_LAUNCH_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "preload/target.h"
 
-/* Called once the process exists that is to execute the program, which waits for it. */
-typedef void launch_before_fn(void *arg, pid_t pid);
+/*
+ * Called once the process exists that is to execute the program, which waits for it.
+ * Not 0: it is not to be executed; the reason has been said.
+ */
+typedef int launch_before_fn(void *arg, pid_t pid);
 
 /*
  * argv: the program, looked for along PATH, and its arguments; kept, not copied.
  * The target ends when the program has ended; end() returns its status, or
  * 128 + the signal that killed it. begin() fails with 127 when there is no such
  * program, 126 when it cannot be executed, 1 when it cannot be recorded.
- * before: NULL for nothing to do. A static object: nothing to free.
+ * preload: under libleak.so; else as it is. before: NULL for nothing to do.
+ * A static object: nothing to free.
  */
-struct target *launch_target(char *const *argv, launch_before_fn *before, void *arg);
+struct target *launch_target(char *const *argv, bool preload, launch_before_fn *before, void *arg);
 
 #endif

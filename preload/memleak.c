@@ -16,12 +16,14 @@
 
 #include "preload/attach.h"
 #include "preload/beside.h"
+#include "preload/engine.h"
 #include "preload/follow.h"
 #include "preload/late_signals.h"
 #include "preload/launch.h"
 #include "preload/library.h"
 #include "preload/live_view.h"
 #include "preload/private_dir.h"
+#include "preload/probes.h"
 #include "preload/settings.h"
 #include "preload/watch.h"
 #include "report/bus_guard.h"
@@ -46,6 +48,8 @@ struct run {
 	struct live_view *view;
 	struct live_server *server;
 	struct beside *beside;	/* kagent; NULL: not asked for, or not to be had */
+	struct probes *probes;	/* NULL: libleak.so records */
+	char program[PATH_MAX];	/* that is to be executed, for the probes */
 };
 
 static int start_server(struct run *r)
@@ -84,6 +88,8 @@ static int run_prepare(struct run *r)
 	rc = follow_open(r->pattern, &r->follow);
 	if (rc)
 		return failed("cannot watch the directory of the sessions", rc);
+	if (r->probes)
+		probes_write_for(r->probes, r->follow);
 	rc = live_view_new(r->settings, *r->sysroot ? r->sysroot : NULL, &r->view);
 	return rc ? failed("report", rc) : 0;
 }
@@ -102,9 +108,13 @@ static void start_beside(struct run *r, const pid_t *pids, size_t count)
 }
 
 /* A launch_before_fn */
-static void start_beside_launch(void *arg, pid_t pid)
+static int before_launch(void *arg, pid_t pid)
 {
-	start_beside(arg, &pid, 1);
+	struct run *r = arg;
+
+	if (r->settings->kernel)
+		start_beside(r, &pid, 1);
+	return r->probes ? probes_add(r->probes, pid, r->program, r->settings->argv) : 0;
 }
 
 static void stop_beside(struct run *r)
@@ -161,8 +171,8 @@ static void tell_what_is_missing(const struct run *r)
 		fprintf(stderr, "memleak: %u session%s could not be read\n", unread,
 			unread > 1 ? "s" : "");
 	if (!recorded)
-		fprintf(stderr, "memleak: nothing was recorded: libleak.so made no session in %s\n",
-			r->pattern);
+		fprintf(stderr, "memleak: nothing was recorded: %s made no session in %s\n",
+			r->probes ? "kagent" : "libleak.so", r->pattern);
 }
 
 static int run_target(struct run *r)
@@ -185,6 +195,8 @@ static int run_target(struct run *r)
 	if (rc)
 		failed("watching stopped", rc);
 	stop_beside(r);
+	if (r->probes)
+		probes_stop(r->probes);
 	drop_private_dir(r);
 	late_signals_catch();
 	status = r->target->ops->end(r->target);
@@ -197,7 +209,8 @@ static int run(struct run *r)
 {
 	int status = run_target(r);
 
-	beside_free(r->beside);	/* it writes into the directory */
+	beside_free(r->beside);	/* they write into the directory */
+	probes_free(r->probes);
 	drop_private_dir(r);
 	live_server_free(r->server);
 	live_view_free(r->view);
@@ -205,29 +218,43 @@ static int run(struct run *r)
 	return status;
 }
 
-static int run_launch(const struct settings *settings)
+static int run_launch(struct run *r)
 {
-	struct run r = { .settings = settings };
-
-	r.target = launch_target(settings->argv, settings->kernel ? start_beside_launch : NULL, &r);
-	return run(&r);
+	r->target = launch_target(r->settings->argv, !r->probes, before_launch, r);
+	return run(r);
 }
 
-static int run_attach(const struct settings *settings)
+static int run_attach(struct run *r)
 {
-	struct run r = { .settings = settings };
+	const struct settings *settings = r->settings;
 	const struct attach_options options = {
 		.pids = settings->pids,
 		.pid_count = settings->pid_count,
-		.pattern = r.pattern,
+		.pattern = r->pattern,
 		.keep_sessions = settings->output,
 		.timeout_ms = settings->attach_timeout_ms,
 	};
 
 	if (settings->pid_count == 1)
-		attach_sysroot(settings->pids[0], r.sysroot);
-	r.target = attach_target(&options);
-	return r.target ? run(&r) : failed("attaching", -ENOMEM);
+		attach_sysroot(settings->pids[0], r->sysroot);
+	r->target = r->probes ? probes_target(r->probes) : attach_target(&options);
+	return r->target ? run(r) : failed("attaching", -ENOMEM);
+}
+
+static int run_user(const struct settings *settings)
+{
+	struct run r = { .settings = settings };
+	enum settings_engine engine;
+	int status = engine_choose(settings, &engine, r.program);
+
+	if (status)
+		return status;
+	if (engine == ENGINE_UPROBE) {
+		r.probes = probes_new(settings, r.pattern);
+		if (!r.probes)
+			return failed("uprobes", -ENOMEM);
+	}
+	return settings->action == SETTINGS_RUN ? run_launch(&r) : run_attach(&r);
 }
 
 /* The kernel's allocations are kagent's business: it takes the same options. */
@@ -267,10 +294,8 @@ int main(int argc, char **argv)
 	if (!status) {
 		switch (settings.action) {
 		case SETTINGS_RUN:
-			status = run_launch(&settings);
-			break;
 		case SETTINGS_ATTACH:
-			status = run_attach(&settings);
+			status = run_user(&settings);
 			break;
 		case SETTINGS_KERNEL:
 			status = become_kagent(argv);

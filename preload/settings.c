@@ -20,7 +20,7 @@ enum { STATUS_USAGE = 2 };
 enum {
 	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF,
 	OPT_NO_FOLLOW, OPT_WIDE, OPT_SERVE, OPT_SERVE_TOKEN, OPT_COMM, OPT_ATTACH_TIMEOUT,
-	OPT_MAX_OVERHEAD, OPT_KERNEL, OPT_VERSION,
+	OPT_MAX_OVERHEAD, OPT_KERNEL, OPT_ENGINE, OPT_VERSION,
 };
 
 #define LIBLEAK_PATH_MAX	512
@@ -50,7 +50,10 @@ static const struct option_def defs[] = {
 	{ 'z', "min-size", "SIZE", "record only allocations of at least SIZE bytes", 0 },
 	{ 'Z', "max-size", "SIZE", "record only allocations of at most SIZE bytes", 0 },
 	{ 'C', "combined-only", NULL, "show sums per stack, without regard to age", 0 },
-	{ 'O', "obj", "OBJECT", "trace the allocator in OBJECT (for attaching)", 0 },
+	{ OPT_ENGINE, "engine", "ENGINE", "shim: libleak.so; uprobe: probes of the kernel (for root; "
+	  "microseconds a call); auto: uprobe where the shim cannot be loaded (default)", 0 },
+	{ 'O', "obj", "OBJECT", "with uprobes: the file whose malloc and free are traced, by path or "
+	  "name (default: the one that the program calls)", 0 },
 	{ OPT_DEPTH, "depth", "N", "frames kept of each stack, 1 to 256 (default 64)", 0 },
 	{ OPT_OUTPUT, "output", "FILE", "keep the sessions in FILE; %p: pid, %n: program", 0 },
 	{ OPT_HTML, "html", "FILE", "write the last report as a page to FILE", 0 },
@@ -233,9 +236,26 @@ struct parsing {
 	bool help, version;
 };
 
+static int set_engine(struct settings *s, const char *text)
+{
+	static const char *const names[] = {
+		[ENGINE_AUTO] = "auto", [ENGINE_SHIM] = "shim", [ENGINE_UPROBE] = "uprobe",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(text, names[i])) {
+			s->engine = (enum settings_engine)i;
+			return 0;
+		}
+	}
+	return bad_value("--engine", text, "auto, shim or uprobe");
+}
+
 static int set_recording(struct settings *s, int id, const char *arg)
 {
 	switch (id) {
+	case OPT_ENGINE:
+		return set_engine(s, arg);
 	case 's':
 		return set_number("-s", arg, 1, UINT32_MAX, "a number above 0", &s->sample_rate);
 	case OPT_SAMPLE:
@@ -344,6 +364,8 @@ static int check(struct settings *s, int argc, char **argv, int rest)
 		return conflict("--serve-token is for --serve HOST:PORT");
 	if (s->trace && outputs_claim_stdout(&s->outputs))
 		return conflict("-t prints to standard output: give the report a file");
+	if (s->engine == ENGINE_UPROBE && settings_probes_lack(s))
+		return conflict(settings_probes_lack(s));
 	if (s->kernel && !s->argv && !s->pid_count)
 		return conflict("--kernel is for -c or -p: without them only the kernel is traced");
 	s->action = s->argv ? SETTINGS_RUN : s->pid_count ? SETTINGS_ATTACH : SETTINGS_KERNEL;
@@ -474,6 +496,73 @@ int settings_output_pattern(const struct settings *s, char pattern[PATH_MAX])
 	    LIBLEAK_PATH_MAX)
 		return complain_file("--output", s->output, "the path is too long");
 	return 0;
+}
+
+const char *settings_probes_lack(const struct settings *s)
+{
+	if (s->sample_bytes)
+		return "--sample BYTES is not to be had with uprobes: use -s N";
+	if (s->max_overhead)
+		return "--max-overhead is not to be had with uprobes: use -s N or -z SIZE";
+	if (s->trace)
+		return "-t is not to be had with uprobes";
+	return NULL;
+}
+
+/* As libleak.so puts a number in: in front of the suffix. */
+static int number_path(char path[PATH_MAX], pid_t pid)
+{
+	const char *base = strrchr(path, '/'), *dot = strrchr(path, '.');
+	char suffix[PATH_MAX];
+	size_t at;
+
+	if (!dot || !base || dot < base)
+		dot = path + strlen(path);
+	at = (size_t)(dot - path);
+	strcpy(suffix, dot);
+	return snprintf(path + at, PATH_MAX - at, ".%d%s", (int)pid, suffix) <
+	       (int)(PATH_MAX - at) ? 0 : -ENAMETOOLONG;
+}
+
+static void name_of_program(pid_t pid, const char *program, char name[PATH_MAX])
+{
+	char link[64], target[PATH_MAX];
+	ssize_t len = 0;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	if (!program)
+		len = readlink(link, target, sizeof(target) - 1);
+	target[len > 0 ? len : 0] = '\0';
+	snprintf(name, PATH_MAX, "%s", basename(program ? program : target));
+}
+
+int settings_session_path(const char *pattern, pid_t pid, const char *program, bool several,
+			  char path[PATH_MAX])
+{
+	bool numbered = false;
+	char name[PATH_MAX];
+	size_t used = 0;
+	int n = 0;
+
+	name_of_program(pid, program, name);
+	for (const char *p = pattern; *p && n >= 0 && used + (size_t)n < PATH_MAX; p++) {
+		used += (size_t)n;
+		n = 1;
+		if (*p != '%' || !p[1])
+			path[used] = *p;
+		else if (*++p == 'p')
+			n = snprintf(path + used, PATH_MAX - used, "%d", (int)pid);
+		else if (*p == 'n')
+			n = snprintf(path + used, PATH_MAX - used, "%s", name);
+		else
+			path[used] = '%';
+		numbered |= p > pattern && *p == 'p' && p[-1] == '%';
+	}
+	used += (size_t)n;
+	if (used >= PATH_MAX)
+		return -ENAMETOOLONG;
+	path[used] = '\0';
+	return several && !numbered ? number_path(path, pid) : 0;
 }
 
 void settings_kernel_path(const char *pattern, char path[PATH_MAX])

@@ -20,8 +20,15 @@ enum settings_action {
 	SETTINGS_EXIT,		/* --help or --version: done */
 };
 
+enum settings_engine {
+	ENGINE_AUTO = 0,	/* the shim where it can be loaded, else probes */
+	ENGINE_SHIM,		/* libleak.so */
+	ENGINE_UPROBE,		/* kagent's uprobes */
+};
+
 struct settings {
 	enum settings_action action;
+	enum settings_engine engine;
 	char *const *argv;	/* the program and its arguments, NULL at the end */
 	pid_t *pids;
 	size_t pid_count;
@@ -57,6 +64,17 @@ void settings_free(struct settings *s);
  * The LIBLEAK settings for sessions named `pattern`; for free(). NULL: no memory.
  */
 char *settings_recording(const struct settings *s, const char *pattern);
+
+/*
+ * The name of the session of process pid among those named `pattern`, for who writes it
+ * in the process's place; program: its path, NULL: what it runs now. several: the name is
+ * to hold the pid even if the pattern does not. 0 or -ENAMETOOLONG.
+ */
+int settings_session_path(const char *pattern, pid_t pid, const char *program, bool several,
+			  char path[PATH_MAX]);
+
+/* Why the engine with probes cannot record what is asked for; NULL: it can. */
+const char *settings_probes_lack(const struct settings *s);
 
 /* Where the kernel's session is kept that belongs to sessions named `pattern`. */
 void settings_kernel_path(const char *pattern, char path[PATH_MAX]);

@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: MIT
+/* heap_session.c - see heap_session.h: the maps of uprobe.bpf.c in the session format. */
+#define _GNU_SOURCE
+#include "kagent/heap_session.h"
+
+#include "common/array.h"
+#include "common/hash_index.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static_assert(KU_LIFETIMES == SESSION_LIFETIMES, "format");
+
+/* What the tracer calls a site or a thread, and what the session does. */
+struct named {
+	uint64_t key, time;	/* time: of threads, to tell those of one tid apart */
+	uint32_t stack, site, thread;
+};
+
+struct table {
+	struct named *list;
+	size_t count, room;
+	struct hash_index index;
+};
+
+struct heap_session {
+	struct session_writer *w;
+	struct heap_tracer *t;
+	struct process_image *p;
+	struct heap_session_facts facts;
+	struct table sites, threads;
+	uint64_t ns0;
+	size_t cut;
+	int err;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t tick_of(const struct heap_session *s, uint64_t ns)
+{
+	return ns > s->ns0 ? (ns - s->ns0) >> KU_TICK_SHIFT : 0;
+}
+
+/* ---- tables ------------------------------------------------------------------ */
+
+static bool same_key(const void *owner, uint32_t index, const void *key)
+{
+	return ((const struct table *)owner)->list[index].key == *(const uint64_t *)key;
+}
+
+static struct named *find(const struct table *t, uint64_t key)
+{
+	uint32_t i = hash_index_find(&t->index, hash_mix(key), same_key, t, &key);
+
+	return i == HASH_INDEX_NONE ? NULL : &t->list[i];
+}
+
+static struct named *add(struct table *t, uint64_t key)
+{
+	struct named *bigger = array_grow(t->list, t->count, &t->room, sizeof(*bigger));
+
+	if (!bigger)
+		return NULL;
+	t->list = bigger;
+	if (hash_index_add(&t->index, hash_mix(key), (uint32_t)t->count))
+		return NULL;
+	bigger[t->count] = (struct named){ .key = key };
+	return &bigger[t->count++];
+}
+
+/* ---- threads ----------------------------------------------------------------- */
+
+static int take_name(void *arg, const void *key, const void *value)
+{
+	struct heap_session *s = arg;
+	uint32_t tid = *(const uint32_t *)key;
+	const struct ku_name *name = value;
+	struct named *n = find(&s->threads, tid);
+	struct session_thread t = { .tid = tid, .start_tick = tick_of(s, name->time) };
+
+	if (n && n->time == name->time)
+		return 0;
+	if (!n)
+		n = add(&s->threads, tid);
+	if (!n)
+		return -ENOMEM;
+	n->time = name->time;
+	memcpy(t.comm, name->comm, sizeof(t.comm));
+	n->thread = REC_THREAD_OTHER;
+	if (session_writer_count(s->w, SECT_THREADS) < REC_THREAD_OTHER)
+		n->thread = session_writer_thread(s->w, &t);
+	else
+		session_writer_loss(s->w, LOSS_THREADS, 1);
+	return 0;
+}
+
+/* ---- sites ------------------------------------------------------------------- */
+
+/* Does the stack end early, because code in it keeps no frame pointers? */
+static bool looks_cut(const struct heap_session *s, const struct ku_site *site)
+{
+	const struct image_module *first, *last;
+
+	if (site->depth > 2 || site->flags & KU_SITE_CUT)
+		return false;
+	first = process_image_find(s->p, site->ip[0]);
+	last = process_image_find(s->p, site->ip[site->depth - 1]);
+	if (site->depth == 2 && last && first != last && !last->program)
+		return false;	/* the C library, which calls main() and begins threads */
+	return !process_image_is_root(s->p, site->ip[site->depth - 1]);
+}
+
+/* Frames in no file are values that were taken for addresses: nothing beyond them is right. */
+static uint32_t believable(const struct heap_session *s, const struct ku_site *site)
+{
+	uint32_t n = 1;
+
+	while (n < site->depth && process_image_find(s->p, site->ip[n] - 1))
+		n++;
+	return n;
+}
+
+static struct named *new_site(struct heap_session *s, uint64_t key, const struct ku_site *site)
+{
+	uint32_t flags = site->flags & KU_SITE_CUT ? STACK_CUT : 0;
+	uint32_t depth = s->p->count ? believable(s, site) : site->depth;
+	struct named *n = add(&s->sites, key);
+	struct session_site blank = { .stack = 0 };
+	struct session_stack *stack;
+
+	if (!n)
+		return NULL;
+	if (looks_cut(s, site)) {
+		flags |= STACK_PARTIAL;
+		s->cut++;
+		session_writer_loss(s->w, LOSS_UNWIND, 1);
+	}
+	n->stack = session_writer_stack(s->w, (const uint64_t *)site->ip, depth, flags, s->p->epoch);
+	stack = session_writer_edit_stack(s->w, n->stack);
+	if (stack && !stack->first_tick)
+		stack->first_tick = tick_of(s, site->first_time);
+	blank.stack = n->stack;
+	blank.thread_slot = (uint32_t)s->sites.count;
+	n->site = session_writer_site(s->w, &blank);
+	return n;
+}
+
+static int take_site(void *arg, const void *key, const void *value)
+{
+	struct heap_session *s = arg;
+	const struct ku_site *from = value;
+	uint64_t hash = *(const uint64_t *)key;
+	struct named *n = find(&s->sites, hash);
+	struct session_site *to;
+	struct session_stack *stack;
+
+	if (!from->depth)
+		return 0;	/* just being made */
+	if (!n)
+		n = new_site(s, hash, from);
+	to = n ? session_writer_edit_site(s->w, n->site) : NULL;
+	stack = n ? session_writer_edit_stack(s->w, n->stack) : NULL;
+	if (!to || !stack)
+		return -ENOMEM;
+	stack->live_bytes += from->live_bytes - (int64_t)(to->alloc_bytes - to->free_bytes);
+	if (stack->peak_bytes < from->peak_bytes)
+		stack->peak_bytes = from->peak_bytes;
+	to->alloc_count = from->allocs;
+	to->alloc_bytes = from->alloc_bytes;
+	to->free_count = from->frees;
+	to->free_bytes = from->free_bytes;
+	memcpy(to->lifetimes, from->lifetimes, sizeof(to->lifetimes));
+	if (s->facts.sample > 1) {
+		to->w_alloc_count = (double)from->allocs * s->facts.sample;
+		to->w_alloc_bytes = (double)from->alloc_bytes * s->facts.sample;
+		to->w_free_count = (double)from->frees * s->facts.sample;
+		to->w_free_bytes = (double)from->free_bytes * s->facts.sample;
+	}
+	return 0;
+}
+
+/* ---- blocks ------------------------------------------------------------------- */
+
+static int take_block(void *arg, const void *key, const void *value)
+{
+	struct heap_session *s = arg;
+	const struct ku_block *from = value;
+	const struct named *site = find(&s->sites, from->site);
+	const struct named *thread = find(&s->threads, from->tid);
+	const struct session_block b = {
+		.addr = *(const uint64_t *)key, .size = from->size,
+		.tick = tick_of(s, from->time), .stack = site ? site->stack : 1,
+		.thread = thread ? thread->thread : REC_THREAD_OTHER, .kind = REC_HEAP,
+		.mean = s->facts.sample > 1,
+	};
+
+	session_writer_record(s->w, &b);
+	return 0;
+}
+
+/* ---- header ------------------------------------------------------------------- */
+
+static void set_losses(struct heap_session *s)
+{
+	static const struct {
+		enum ku_loss from;
+		enum session_loss to;
+	} map[] = {
+		{ KU_LOSS_BLOCKS, LOSS_MAP_FULL },
+		{ KU_LOSS_SITES, LOSS_STACKS_FULL },
+		{ KU_LOSS_CUT, LOSS_DEPTH_CUT },
+		{ KU_LOSS_MISSED_FREE, LOSS_MISSED_FREE },
+		{ KU_LOSS_MISSED_RETURN, LOSS_MISSED_RETURN },
+		{ KU_LOSS_READ, LOSS_MISSED_RETURN },
+		{ KU_LOSS_UNMATCHED, LOSS_UNMATCHED_FREE },
+		{ KU_LOSS_THREADS, LOSS_NO_MEMORY },
+		{ KU_LOSS_NAMES, LOSS_THREADS },
+		{ KU_LOSS_RING, LOSS_TRACE },
+	};
+	struct session_header *h = session_writer_header(s->w);
+	uint64_t loss[KU_LOSS_MAX];
+
+	heap_tracer_losses(s->t, loss);
+	for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++)
+		h->loss[map[i].to] = 0;
+	for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++)
+		h->loss[map[i].to] += loss[map[i].from];
+	h->sampled_out = loss[KU_LOSS_SAMPLED_OUT];
+}
+
+static void set_clock(struct heap_session *s)
+{
+	struct session_clock *c = &session_writer_header(s->w)->clock;
+
+	c->tick1 = tick_of(s, now_ns()) + 1;
+	c->ns1 = s->ns0 + (c->tick1 << KU_TICK_SHIFT);
+}
+
+static void fill_header(struct heap_session *s)
+{
+	struct session_header *h = session_writer_header(s->w);
+	const struct heap_session_facts *f = &s->facts;
+
+	s->ns0 = h->clock.ns0;
+	h->clock.tick0 = 0;
+	h->depth = f->depth;
+	h->max_stacks = KU_MAX_SITES;
+	h->min_size = f->min_size;
+	h->max_size = f->max_size;
+	h->sampling = f->sample > 1 ? SAMPLE_COUNT : SAMPLE_ALL;
+	h->sample_mean[0] = 1;
+	h->sample_mean[1] = f->sample;
+	h->mean_count = f->sample > 1 ? 2 : 1;
+	h->cmdline = session_writer_string(s->w, f->cmdline);
+	process_image_identify(s->p, s->w);
+	set_clock(s);
+}
+
+/* ---- the whole ------------------------------------------------------------------ */
+
+int heap_session_open(const char *path, const struct heap_session_facts *facts,
+		      struct heap_tracer *t, struct process_image *p, struct heap_session **out)
+{
+	struct heap_session *s = calloc(1, sizeof(*s));
+	int err = s ? session_writer_create(path, SESSION_PROCESS, SESSION_WRITE_LIVE, &s->w) :
+		      -ENOMEM;
+
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->facts = *facts;
+	s->t = t;
+	s->p = p;
+	fill_header(s);
+	*out = s;
+	return 0;
+}
+
+/* Sites and threads before the blocks that name them. */
+static int take_all(struct heap_session *s)
+{
+	int err = heap_tracer_names(s->t, take_name, s);
+
+	process_image_write(s->p, s->w);
+	if (!err)
+		err = heap_tracer_sites(s->t, take_site, s);
+	session_writer_clear_records(s->w);
+	if (!err)
+		err = heap_tracer_blocks(s->t, take_block, s);
+	set_losses(s);
+	set_clock(s);
+	return err;
+}
+
+int heap_session_sync(struct heap_session *s)
+{
+	int err = take_all(s);
+
+	return err ? err : session_writer_sync(s->w);
+}
+
+int heap_session_close(struct heap_session *s, enum session_end reason)
+{
+	struct session_header *h = session_writer_header(s->w);
+	int err = take_all(s), last;
+
+	h->end_tick = h->clock.tick1;
+	last = session_writer_finish(s->w, reason);
+	free(s->sites.list);
+	free(s->threads.list);
+	hash_index_free(&s->sites.index);
+	hash_index_free(&s->threads.index);
+	free(s);
+	return err ? err : last;
+}
+
+void heap_session_cut(const struct heap_session *s, size_t *cut, size_t *all)
+{
+	*cut = s->cut;
+	*all = s->sites.count;
+}

@@ -1,0 +1,522 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * uprobe.bpf.c - follows the allocations of one process through probes on its
+ * allocator's functions: keeps its live blocks and the totals of their stacks.
+ *
+ * A call is remembered per thread and recorded when it returns, with the stack that
+ * it returns to; a free is recorded when it is called, as the address may belong to
+ * another thread right afterwards. What an allocator's function calls of the others
+ * belongs to the outermost call. uprobes can be preempted: what takes more than one
+ * step is built in the thread's own entry, never in memory of the CPU.
+ */
+#include <asm/ptrace.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+#include "kernel_types.h"
+#include "uprobe_events.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+#define EEXIST 17
+#define FRAME_MAX (1u << 23)	/* bytes between two frames: more is no frame */
+
+const volatile struct ku_config cfg = {};
+struct ku_state state = {};
+
+/* Sizes are set by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct ku_block);
+} live SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct ku_site);
+} sites SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct ku_thread);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct ku_name);
+} names SEC(".maps");
+
+/* A new entry of the two maps above, too large for the stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ku_site);
+} empty SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, KU_LOSS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} ring SEC(".maps");
+
+static __always_inline void lose(__u32 cause)
+{
+	__u64 *loss = bpf_map_lookup_elem(&losses, &cause);
+
+	if (loss)
+		__sync_fetch_and_add(loss, 1);
+}
+
+/* ---- sites ----------------------------------------------------------------- */
+
+static __always_inline __u64 mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 29;
+}
+
+/* What frames begin with where frame pointers are kept. */
+struct frame {
+	__u64 next, back;
+};
+
+/*
+ * Puts the return addresses from `ip` on into t->ip; how many there are. The stack
+ * grows towards lower addresses, so outer frames lie above.
+ */
+static __always_inline __u32 take_stack(struct ku_thread *t, __u64 ip, __u64 sp, __u64 bp,
+					__u64 *hash, __u32 *flags)
+{
+	__u64 low = sp;
+	struct frame f;
+	__u32 i;
+
+	for (i = 0; i < KU_MAX_DEPTH; i++) {
+		if (i >= cfg.depth)
+			break;
+		t->ip[i] = ip;
+		*hash = mix(*hash, ip);
+		if (bp < low || bp - low > FRAME_MAX || bp & 7 ||
+		    bpf_probe_read_user(&f, sizeof(f), (void *)bp) || f.back < 4096) {
+			i++;
+			return i;
+		}
+		ip = f.back;
+		low = bp + sizeof(f);
+		bp = f.next;
+	}
+	*flags = KU_SITE_CUT;
+	*hash = mix(*hash, ~0ull);	/* another site than one that ends here */
+	return i;
+}
+
+static __always_inline struct ku_site *new_site(struct ku_thread *t, __u64 hash, __u32 depth,
+						__u32 flags, __u64 now)
+{
+	__u32 zero = 0, i;
+	struct ku_site *none = bpf_map_lookup_elem(&empty, &zero), *site;
+	long err;
+
+	if (!none)
+		return NULL;
+	err = bpf_map_update_elem(&sites, &hash, none, BPF_NOEXIST);
+	site = bpf_map_lookup_elem(&sites, &hash);
+	if (!site)
+		return NULL;
+	/* Another thread may be here, too, and writes the same. */
+	for (i = 0; i < KU_MAX_DEPTH; i++) {
+		if (i >= depth)
+			break;
+		site->ip[i] = t->ip[i];
+	}
+	if (!err) {
+		site->first_time = now;
+		if (flags & KU_SITE_CUT)
+			lose(KU_LOSS_CUT);
+	}
+	site->flags = flags;
+	site->depth = depth;
+	return site;
+}
+
+static __always_inline void site_alloc(struct ku_site *site, __u64 size)
+{
+	__s64 live_bytes;
+
+	__sync_fetch_and_add(&site->allocs, 1);
+	__sync_fetch_and_add(&site->alloc_bytes, size);
+	live_bytes = __sync_fetch_and_add(&site->live_bytes, size) + size;
+	if (live_bytes > site->peak_bytes)
+		site->peak_bytes = live_bytes;
+}
+
+/* Counts the allocation at its site and returns the site's key, 0: none. */
+static __always_inline __u64 enter_site(struct pt_regs *ctx, struct ku_thread *t, __u64 now)
+{
+	__u64 hash = 1;
+	__u32 flags = 0;
+	__u32 depth = take_stack(t, PT_REGS_IP(ctx), PT_REGS_SP(ctx), PT_REGS_FP(ctx), &hash,
+				 &flags);
+	struct ku_site *site = bpf_map_lookup_elem(&sites, &hash);
+
+	if (!site)
+		site = new_site(t, hash, depth, flags, now);
+	if (!site) {
+		lose(KU_LOSS_SITES);
+		return 0;
+	}
+	site_alloc(site, t->size);
+	return hash;
+}
+
+static __always_inline __u32 log2_bucket(__u64 v)
+{
+	__u32 b = 0;
+
+	if (v >> 32) { b += 32; v >>= 32; }
+	if (v >> 16) { b += 16; v >>= 16; }
+	if (v >> 8) { b += 8; v >>= 8; }
+	if (v >> 4) { b += 4; v >>= 4; }
+	if (v >> 2) { b += 2; v >>= 2; }
+	if (v >> 1) { b += 1; v >>= 1; }
+	b += v;
+	return b < KU_LIFETIMES ? b : KU_LIFETIMES - 1;
+}
+
+static __always_inline void leave_site(const struct ku_block *b, __u64 now)
+{
+	struct ku_site *site = bpf_map_lookup_elem(&sites, &b->site);
+	__u32 bucket;
+
+	if (!site)
+		return;
+	__sync_fetch_and_add(&site->frees, 1);
+	__sync_fetch_and_add(&site->free_bytes, b->size);
+	__sync_fetch_and_add(&site->live_bytes, -(__s64)b->size);
+	bucket = log2_bucket(now > b->time ? (now - b->time) >> KU_TICK_SHIFT : 0);
+	if (bucket < KU_LIFETIMES)
+		__sync_fetch_and_add(&site->lifetimes[bucket], 1);
+}
+
+/* ---- blocks ---------------------------------------------------------------- */
+
+static __always_inline void send_event(__u32 function, __u64 addr, __u64 size, __u64 old)
+{
+	struct ku_event *e;
+
+	if (!cfg.trace)
+		return;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		lose(KU_LOSS_RING);
+		return;
+	}
+	e->time = bpf_ktime_get_ns();
+	e->addr = addr;
+	e->size = size;
+	e->old_addr = old;
+	e->tid = (__u32)bpf_get_current_pid_tgid();
+	e->function = function;
+	bpf_ringbuf_submit(e, 0);
+}
+
+static __always_inline void keep_block(__u64 addr, const struct ku_block *b)
+{
+	struct ku_block *old;
+	long err = bpf_map_update_elem(&live, &addr, b, BPF_NOEXIST);
+
+	if (err == -EEXIST) {
+		/* The address is in use again though no free was seen: the old one is gone. */
+		old = bpf_map_lookup_elem(&live, &addr);
+		if (old)
+			leave_site(old, b->time);
+		lose(KU_LOSS_MISSED_FREE);
+		err = bpf_map_update_elem(&live, &addr, b, BPF_ANY);
+	}
+	if (err) {
+		lose(KU_LOSS_BLOCKS);
+		leave_site(b, b->time);
+	}
+}
+
+/* Takes a block out of the live ones; 0: it was none of them. */
+static __always_inline int take_block(__u64 addr, struct ku_block *taken)
+{
+	struct ku_block *b = bpf_map_lookup_elem(&live, &addr);
+
+	if (!b)
+		return 0;
+	*taken = *b;
+	return !bpf_map_delete_elem(&live, &addr);
+}
+
+/* ---- calls ----------------------------------------------------------------- */
+
+static __always_inline int filtered(void)
+{
+	return cfg.min_size || cfg.max_size || cfg.sample;
+}
+
+static __always_inline int unwanted(__u64 size)
+{
+	return size < cfg.min_size || (cfg.max_size && size > cfg.max_size);
+}
+
+static __always_inline int sampled_out(void)
+{
+	if (!cfg.sample || bpf_get_prandom_u32() % cfg.sample == 0)
+		return 0;
+	lose(KU_LOSS_SAMPLED_OUT);
+	return 1;
+}
+
+static __always_inline void remember_name(__u32 tid)
+{
+	struct ku_name name = { .time = bpf_ktime_get_ns() };
+
+	bpf_get_current_comm(name.comm, sizeof(name.comm));
+	if (bpf_map_update_elem(&names, &tid, &name, BPF_ANY))
+		lose(KU_LOSS_NAMES);
+}
+
+static __always_inline struct ku_thread *this_thread(__u32 tid)
+{
+	struct ku_thread *t = bpf_map_lookup_elem(&threads, &tid);
+	__u32 zero = 0;
+	void *none;
+
+	if (t)
+		return t;
+	none = bpf_map_lookup_elem(&empty, &zero);
+	if (!none)
+		return NULL;
+	_Static_assert(sizeof(struct ku_thread) <= sizeof(struct ku_site), "all zero");
+	bpf_map_update_elem(&threads, &tid, none, BPF_NOEXIST);
+	remember_name(tid);
+	return bpf_map_lookup_elem(&threads, &tid);
+}
+
+/*
+ * Is the call that was remembered still running, so that this one is a part of it? Its
+ * return address has been replaced by that of the kernel's trampoline, the begin of a page.
+ * Else it was left some other way (or the kernel did not follow it).
+ */
+static __always_inline int is_nested(struct ku_thread *t, __u64 sp)
+{
+	__u64 slot = 0;
+
+	if (!t->sp)
+		return 0;
+	if (sp < t->sp && !bpf_probe_read_user(&slot, sizeof(slot), (void *)t->sp) && slot &&
+	    slot != t->back && !(slot & 4095))
+		return 1;
+	t->sp = 0;
+	lose(KU_LOSS_MISSED_RETURN);
+	return 0;
+}
+
+static __always_inline __u64 product(__u64 n, __u64 size)
+{
+	__u64 high = (n >> 32) * (size & 0xffffffff) + (size >> 32) * (n & 0xffffffff);
+
+	if ((n >> 32 && size >> 32) || high >> 32)
+		return ~0ull;	/* the allocator will refuse it */
+	return n * size;
+}
+
+static __always_inline __u64 size_asked(struct pt_regs *ctx, __u32 function)
+{
+	switch (function) {
+	case KU_CALLOC:
+		return product(PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx));
+	case KU_REALLOC:
+	case KU_MEMALIGN:
+	case KU_ALIGNED_ALLOC:
+		return PT_REGS_PARM2(ctx);
+	case KU_REALLOCARRAY:
+		return product(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx));
+	case KU_POSIX_MEMALIGN:
+		return PT_REGS_PARM3(ctx);
+	default:
+		return PT_REGS_PARM1(ctx);
+	}
+}
+
+static __always_inline int is_realloc(__u32 function)
+{
+	return function == KU_REALLOC || function == KU_REALLOCARRAY;
+}
+
+/* 1: its return is of no interest. */
+static __always_inline int on_call(struct pt_regs *ctx, __u32 function)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	__u64 size = size_asked(ctx, function), old = 0;
+	struct ku_thread *t;
+
+	if (is_realloc(function))
+		old = PT_REGS_PARM1(ctx);
+	if (!state.on || (!old && (unwanted(size) || sampled_out())))
+		return 1;
+	t = this_thread(tid);
+	if (!t) {
+		lose(KU_LOSS_THREADS);
+		return 1;
+	}
+	if (is_nested(t, PT_REGS_SP(ctx)))
+		return 1;
+	t->size = size;
+	t->out = PT_REGS_PARM1(ctx);
+	t->old_addr = old;
+	t->old.time = 0;
+	if (old && !take_block(old, &t->old))
+		t->old.time = 0;
+	bpf_probe_read_user(&t->back, sizeof(t->back), (void *)PT_REGS_SP(ctx));
+	t->sp = PT_REGS_SP(ctx);
+	return 0;
+}
+
+/* The old block of a realloc() that has returned `addr`; 1: nothing was allocated. */
+static __always_inline int end_realloc(struct ku_thread *t, __u64 addr, __u64 now)
+{
+	if (!addr && t->size) {
+		if (t->old.time)
+			keep_block(t->old_addr, &t->old);
+		return 1;
+	}
+	if (t->old.time)
+		leave_site(&t->old, now);
+	return !addr || unwanted(t->size) || (!t->old.time && sampled_out());
+}
+
+static __always_inline void obtained(struct pt_regs *ctx, struct ku_thread *t, __u64 addr,
+				     __u32 function)
+{
+	struct ku_block b = { .time = bpf_ktime_get_ns(), .size = t->size,
+			      .tid = (__u32)bpf_get_current_pid_tgid() };
+
+	if (t->old_addr && end_realloc(t, addr, b.time))
+		return;
+	if (!addr)
+		return;
+	b.site = enter_site(ctx, t, b.time);
+	keep_block(addr, &b);
+	send_event(function, addr, b.size, t->old_addr);
+}
+
+static __always_inline void on_return(struct pt_regs *ctx, __u32 function)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct ku_thread *t = bpf_map_lookup_elem(&threads, &tid);
+	__u64 addr = PT_REGS_RC(ctx);
+
+	/* The return of another call than the one that is remembered: a part of it. */
+	if (!t || !t->sp || PT_REGS_SP(ctx) != t->sp + sizeof(__u64))
+		return;
+	t->sp = 0;
+	if (function == KU_POSIX_MEMALIGN) {
+		if ((__u32)addr)
+			return;
+		if (bpf_probe_read_user(&addr, sizeof(addr), (void *)t->out)) {
+			lose(KU_LOSS_READ);
+			return;
+		}
+	}
+	obtained(ctx, t, addr, function);
+}
+
+/* ---- the probes ------------------------------------------------------------ */
+
+SEC("uprobe")
+int on_free(struct pt_regs *ctx)
+{
+	__u64 addr = PT_REGS_PARM1(ctx);
+	struct ku_block b;
+
+	if (!addr)
+		return 0;
+	if (!take_block(addr, &b)) {
+		if (state.on && !filtered())
+			lose(KU_LOSS_UNMATCHED);
+		return 0;
+	}
+	leave_site(&b, bpf_ktime_get_ns());
+	send_event(KU_FREE, addr, b.size, 0);
+	return 0;
+}
+
+/* Call and return, where the kernel has such probes (6.13): 1 spares the return. */
+SEC("uprobe")
+int on_session(struct pt_regs *ctx)
+{
+	__u32 function = (__u32)bpf_get_attach_cookie(ctx);
+
+	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
+		return on_call(ctx, function);
+	on_return(ctx, function);
+	return 0;
+}
+
+SEC("uprobe")
+int on_enter(struct pt_regs *ctx)
+{
+	on_call(ctx, (__u32)bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+SEC("uretprobe")
+int on_leave(struct pt_regs *ctx)
+{
+	on_return(ctx, (__u32)bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+/* ---- the process ----------------------------------------------------------- */
+
+/* An allocator's call that was interrupted for good leaves nothing behind. */
+SEC("raw_tp/sched_process_exit")
+int on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+
+	bpf_map_delete_elem(&threads, &tid);
+	return 0;
+}
+
+/* Another program, another heap. */
+SEC("raw_tp/sched_process_exec")
+int on_exec(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct bpf_pidns_info id = {};
+	struct mm_struct *mm;
+
+	if (bpf_get_ns_current_pid_tgid(cfg.ns_dev, cfg.ns_ino, &id, sizeof(id)) ||
+	    id.tgid != cfg.pid)
+		return 0;
+	state.execs++;
+	mm = BPF_CORE_READ(task, mm);
+	state.start_code = BPF_CORE_READ(mm, start_code);
+	state.on = cfg.await_exec && state.execs == 1;
+	return 0;
+}

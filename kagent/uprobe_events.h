@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * uprobe_events.h - what uprobe.bpf.c and its loader share: the layout of the maps
+ * and the settings that are fixed before the programs are loaded.
+ *
+ * Included by BPF code and by user-space code; uses only fixed-size types.
+ */
+#ifndef KAGENT_UPROBE_EVENTS_H
+#define KAGENT_UPROBE_EVENTS_H
+
+#include <linux/types.h>
+
+#define KU_MAX_DEPTH	127
+#define KU_COMM_LEN	16
+#define KU_LIFETIMES	40	/* == SESSION_LIFETIMES */
+#define KU_MAX_SITES	65536
+#define KU_TICK_SHIFT	8	/* lifetimes are in units of 256 ns */
+
+/* What a probed function does; the cookie of its probe. */
+enum ku_function {
+	KU_MALLOC = 1,		/* p = f(size), operator new too */
+	KU_CALLOC,		/* p = f(n, size) */
+	KU_REALLOC,		/* p = f(p, size) */
+	KU_REALLOCARRAY,	/* p = f(p, n, size) */
+	KU_MEMALIGN,		/* p = f(align, size) */
+	KU_POSIX_MEMALIGN,	/* error = f(&p, align, size) */
+	KU_ALIGNED_ALLOC,
+	KU_VALLOC,
+	KU_PVALLOC,
+	KU_NEW,
+	KU_FREE,		/* f(p, ...), operator delete too */
+	KU_FUNCTIONS
+};
+
+/* A live block; key: its address. */
+struct ku_block {
+	__u64 time;		/* CLOCK_MONOTONIC, ns */
+	__u64 site;		/* key of the sites map, 0: none */
+	__u64 size;		/* as asked for */
+	__u32 tid;
+	__u32 reserved;
+};
+
+/* A call that has not returned yet, and room to build its stack. Key: tid. */
+struct ku_thread {
+	__u64 sp;		/* at the call, where the return address is; 0: none */
+	__u64 back;		/* the return address */
+	__u64 size;
+	__u64 out;		/* posix_memalign: where the address will be */
+	__u64 old_addr;		/* realloc: taken out of the live blocks meanwhile, */
+	struct ku_block old;	/* if it was there (time != 0) */
+	__u64 ip[KU_MAX_DEPTH];
+};
+
+/* The name that a thread had when it first allocated. Key: tid. */
+struct ku_name {
+	char comm[KU_COMM_LEN];
+	__u64 time;
+};
+
+/* A stack; key: its hash. Frames are return addresses, innermost first. */
+struct ku_site {
+	__u64 first_time;
+	__u64 allocs, alloc_bytes;
+	__u64 frees, free_bytes;
+	__s64 live_bytes, peak_bytes;
+	__u32 lifetimes[KU_LIFETIMES];
+	__u32 depth;
+	__u32 flags;		/* KU_SITE_* */
+	__u64 ip[KU_MAX_DEPTH];
+};
+#define KU_SITE_CUT	1u	/* deeper than asked for */
+
+enum ku_loss {
+	KU_LOSS_BLOCKS,		/* map of live blocks full */
+	KU_LOSS_SITES,		/* map of sites full */
+	KU_LOSS_CUT,		/* stack deeper than asked for */
+	KU_LOSS_MISSED_FREE,	/* address allocated again while recorded as live */
+	KU_LOSS_MISSED_RETURN,	/* a call whose return was not seen */
+	KU_LOSS_UNMATCHED,	/* free of a block that isn't recorded */
+	KU_LOSS_THREADS,	/* map of threads full */
+	KU_LOSS_NAMES,		/* map of names full */
+	KU_LOSS_READ,		/* posix_memalign's result could not be read */
+	KU_LOSS_RING,		/* trace event dropped */
+	KU_LOSS_SAMPLED_OUT,	/* not chosen: no loss, but counted */
+	KU_LOSS_MAX
+};
+
+/* A live trace event. */
+struct ku_event {
+	__u64 time, addr, size, old_addr;
+	__u32 tid;
+	__u32 function;		/* enum ku_function */
+};
+
+/* Settings; constant once loaded. */
+struct ku_config {
+	__u64 min_size, max_size;	/* bytes, max 0: no limit */
+	__u64 ns_dev, ns_ino;	/* the pid namespace that pid is of */
+	__u32 pid;
+	__u32 depth;
+	__u32 sample;		/* one in so many, 0: all */
+	__u8 trace;		/* send events to the ring */
+	__u8 session;		/* call and return come to one program */
+	__u8 await_exec;	/* nothing is recorded before the process executes a program */
+	__u8 reserved;
+};
+
+/* What changes while the programs run. */
+struct ku_state {
+	__u32 on;		/* allocations are recorded */
+	__u32 execs;		/* of the process, since the programs were attached */
+	__u64 start_code;	/* where the program's code begins, as of the last exec */
+};
+
+#endif

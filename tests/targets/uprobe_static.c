@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+/* uprobe_static - the same as uprobe_heap, linked statically. */
+#include "uprobe_heap.c"
