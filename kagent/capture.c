@@ -68,13 +68,21 @@ static int resolve(struct capture *c, const struct ka_site *s)
 	return err;
 }
 
-static bool is_tracing(const struct symbol *s)
+static bool starts_with(const char *s, const char *start)
 {
-	return !strncmp(s->name, "bpf_prog_", 9) || !strncmp(s->name, "bpf_trace_run", 13) ||
-	       !strncmp(s->name, "__bpf_trace_", 12) || !strncmp(s->name, "__traceiter_", 12);
+	return !strncmp(s, start, strlen(start));
 }
 
-/* Page events name no caller, so their stacks begin with the tracing itself. */
+/* The tracing itself, and what it is attached to where it isn't called from there. */
+static bool is_tracing(const struct symbol *s)
+{
+	return starts_with(s->name, "bpf_prog_") || starts_with(s->name, "bpf_trace_run") ||
+	       starts_with(s->name, "bpf_trampoline_") || !strcmp(s->name, "bpf_loop") ||
+	       starts_with(s->name, "__bpf_trace_") || starts_with(s->name, "__traceiter_") ||
+	       starts_with(s->name, "kmem_cache_alloc_bulk");
+}
+
+/* Page and bulk events name no caller, so their stacks begin with the tracing itself. */
 static void trim(const struct capture *c, struct ka_site *s)
 {
 	struct symbol sym;
@@ -389,6 +397,7 @@ static int start_tracer(struct capture *c, char *why, size_t why_size)
 	if (c->idle) {	/* now that it can be told, once more what was in use at the start */
 		slab_table_free(&c->slabs_start);
 		read_slabs(c, &c->slabs_start);
+		tracer_watch_caches(c->tracer, idle_find(c->idle, "kmem_cache"));
 	}
 	return err;
 }

@@ -127,10 +127,10 @@ static int new_cache(struct capture *c, uint64_t id, const struct ka_cache *k)
 	return k->state == KA_CACHE_NEW ? tracer_decide(c->tracer, id, k, n->wanted) : 0;
 }
 
-/* A cache at the address of one that was destroyed: another name. */
+/* Destroyed, and another one made at its address: what it was stays under its name. */
 static bool was_replaced(const struct capture_cache *known, const struct ka_cache *k)
 {
-	return known->id > KA_CACHE_LAST && k->name.text[0] && strcmp(known->name, k->name.text);
+	return known->index != k->index;
 }
 
 int look_at_cache(void *arg, uint64_t id, const struct ka_cache *k)
@@ -138,11 +138,14 @@ int look_at_cache(void *arg, uint64_t id, const struct ka_cache *k)
 	struct capture *c = arg;
 	uint32_t i = find_cache(c, id);
 
+	if (i != HASH_INDEX_NONE && was_replaced(&caches_of(c)[i], k)) {
+		caches_of(c)[i].id = 0;
+		i = HASH_INDEX_NONE;
+	}
 	if (i == HASH_INDEX_NONE)
 		return new_cache(c, id, k);
-	if (k->state == KA_CACHE_NEW || was_replaced(&caches_of(c)[i], k))
-		return tracer_decide(c->tracer, id, k, caches_of(c)[i].wanted);
-	return 0;
+	return k->state == KA_CACHE_NEW ? tracer_decide(c->tracer, id, k, caches_of(c)[i].wanted)
+					: 0;
 }
 
 static bool is_met(const struct capture *c, const char *name)

@@ -59,3 +59,13 @@ uint64_t idle_objects(const struct idle_list *l, const char *cache)
 			sum += l->skel->bss->idle[i].objects;
 	return sum;
 }
+
+uint64_t idle_find(const struct idle_list *l, const char *cache)
+{
+	uint32_t count = l->skel->bss->idle_count;
+
+	for (uint32_t i = 0; i < count && i < KA_MAX_CACHES; i++)
+		if (!strncmp(l->skel->bss->idle[i].name.text, cache, KA_NAME_LEN))
+			return l->skel->bss->idle[i].cache;
+	return 0;
+}

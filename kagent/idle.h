@@ -23,4 +23,7 @@ int idle_refresh(struct idle_list *l);
 /* Free objects that CPUs held of the cache of this name; 0 for unknown ones and NULL. */
 uint64_t idle_objects(const struct idle_list *l, const char *cache);
 
+/* The address of a cache, 0: there is none of this name. */
+uint64_t idle_find(const struct idle_list *l, const char *cache);
+
 #endif

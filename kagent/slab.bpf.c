@@ -380,7 +380,11 @@ int on_kfree(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/kmem_cache_free")
 int on_cache_free(struct bpf_raw_tracepoint_args *ctx)
 {
-	return on_free(ctx->args[1], cfg.free_has_cache ? ctx->args[2] : 0, ctx->args[0]);
+	__u64 ptr = ctx->args[1], cache = cfg.free_has_cache ? ctx->args[2] : 0;
+
+	if (cache && cache == cache_of_caches)
+		bpf_map_delete_elem(&caches, &ptr);
+	return on_free(ptr, cache, ctx->args[0]);
 }
 
 SEC("raw_tp/mm_page_alloc")

@@ -105,6 +105,12 @@ struct {
 
 __u32 cache_count;
 
+/*
+ * Set by user space, 0: unknown. What is freed to it is a cache that was destroyed:
+ * the next one is often made at its address.
+ */
+__u64 cache_of_caches;
+
 struct alloc_event {
 	void *ctx;
 	__u32 owner;		/* enum scratch_owner */

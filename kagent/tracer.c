@@ -299,6 +299,11 @@ void tracer_stop(struct tracer *t)
 	slab__detach(t->skel);
 }
 
+void tracer_watch_caches(struct tracer *t, uint64_t cache_of_caches)
+{
+	t->skel->bss->cache_of_caches = cache_of_caches;
+}
+
 const struct features *tracer_features(const struct tracer *t)
 {
 	return &t->features;

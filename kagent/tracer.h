@@ -68,6 +68,12 @@ void tracer_pseudo_name(uint64_t id, struct ka_name *name);
 /* Marks a cache that was met as wanted or not. 0 or -errno. */
 int tracer_decide(struct tracer *t, uint64_t cache, const struct ka_cache *c, bool wanted);
 
+/*
+ * Tells it the address of the cache that the kernel's caches come from ("kmem_cache"),
+ * so that a cache at the address of one that was destroyed is met as a new one.
+ */
+void tracer_watch_caches(struct tracer *t, uint64_t cache_of_caches);
+
 /* The counters of a cache, summed over the CPUs. 0 or -errno. */
 int tracer_counts(struct tracer *t, uint32_t index, struct ka_cache_count *sum);
 

@@ -82,7 +82,7 @@ static void print_frame(FILE *f, const struct symbol_frame *s, const struct text
 			fputs(" (inlined)", f);
 		else
 			fprintf(f, "+0x%" PRIx64, s->offset);
-	} else if (s->module_id) {
+	} else if (s->module_id && !(s->flags & FRAME_KERNEL)) {
 		fmt_name(f, s->module, FMT_NAME_MAX);
 		fprintf(f, "+0x%" PRIx64, s->offset);
 	} else {

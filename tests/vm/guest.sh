@@ -48,6 +48,33 @@ test_module() {
 	rmmod leaky
 }
 
+# A cache is made where one has been: SLUB hands out its descriptor again.
+test_reborn() {
+	capture $work/reborn --cache 'leaky*' -o 0 -T 50 60 || return
+	insmod /leaky.ko fixed=1
+	sleep 1
+	rmmod leaky
+	insmod /leaky.ko name=leaky_again
+	sleep 1
+	finish
+	rmmod leaky
+	near "reborn: the objects are the new cache's" \
+		"$(outstanding $work/reborn leaky_again leak_items)" 50 0
+	near "reborn: and not the old one's" "$(outstanding $work/reborn 'leaky items: a' '.*')" 0 0
+}
+
+# Bulk allocations are seen by fentry here; their stacks begin with the caller, too.
+test_bulk() {
+	capture $work/bulk --cache io_kiocb --comm k_objects -o 0 60 || return
+	hold 3 uring keep
+	sleep 0.5
+	finish
+	release 3
+	near "bulk: 64 requests of io_uring" "$(outstanding $work/bulk '.*' __io_alloc_req_refill)" 64 0
+	near "bulk: no frame of the tracing" \
+		"$(grep -c 'bpf_trampoline\|kmem_cache_alloc_bulk' $work/bulk)" 0 0
+}
+
 churn() {
 	n=0
 	while [ $n -lt "$1" ]; do
@@ -98,8 +125,10 @@ test_sender_gone
 test_pages
 test_phantoms
 test_phantoms_by_verdict
+test_reborn
+test_bulk
 [ ! -x /bin/slabratetop ] || test_top
-for log in leaky fixed kinds phantoms; do
+for log in leaky fixed reborn bulk kinds phantoms; do
 	echo "--- $log"
 	head -40 $work/$log
 done

@@ -12,6 +12,8 @@
 
 static bool fixed;
 module_param(fixed, bool, 0);
+static char *name = "leaky items: a";
+module_param(name, charp, 0);
 
 static struct kmem_cache *cache;
 static void *pages[PAGES], *items[ITEMS];
@@ -52,7 +54,7 @@ static void construct(void *item)
 
 static int __init leaky_init(void)
 {
-	cache = kmem_cache_create("leaky items: a", 72, 0, 0, construct);
+	cache = kmem_cache_create(name, 72, 0, 0, construct);
 	if (!cache)
 		return -ENOMEM;
 	leak_pages();
