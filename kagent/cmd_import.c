@@ -186,7 +186,7 @@ static int print(const char *path, const struct wishes *w, bool totals_only)
 	if (!err)
 		err = report_build(r);
 	if (!err && w->json) {
-		json_print(stdout, r);
+		err = json_print(stdout, r);
 	} else if (!err) {
 		text_print_stacks(stdout, r, &text);
 		text_print_totals(stdout, r, &text);

@@ -2,10 +2,10 @@
 /* json.c - the whole report for machines; the schema is in docs/json.md. */
 #include "report/json.h"
 
-#include "report/json_writer.h"
+#include "report/json_private.h"
 #include "report/losses.h"
-#include "report/rank.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- names of values ---- */
@@ -40,27 +40,12 @@ static const char *end_name(const struct report_session *s)
 
 /* ---- figures ---- */
 
-/* Recorded count and bytes; est_* and bounds only where they are estimates. */
-static void print_figure(struct json *j, const char *key, const struct figure *f)
-{
-	json_open(j, key, '{');
-	json_u64(j, "count", f->count);
-	json_u64(j, "bytes", f->bytes);
-	json_number(j, "est_count", f->est_count);
-	json_number(j, "est_bytes", f->est_bytes);
-	if (f->var_bytes > 0 || f->var_count > 0) {
-		json_number(j, "bound_count", figure_bound(f->var_count));
-		json_number(j, "bound_bytes", figure_bound(f->var_bytes));
-	}
-	json_close(j, '}');
-}
-
 static void print_kinds(struct json *j, const char *key, const struct figure live[KIND_COUNT])
 {
 	json_open(j, key, '{');
 	for (int k = 0; k < KIND_COUNT; k++)
 		if (live[k].count)
-			print_figure(j, report_kind_name((enum report_kind)k), &live[k]);
+			json_figure(j, report_kind_name((enum report_kind)k), &live[k]);
 	json_close(j, '}');
 }
 
@@ -87,13 +72,13 @@ static void print_summary(struct json *j, const struct report *r)
 	const struct report_summary *sum = report_summary(r);
 
 	json_open(j, "summary", '{');
-	print_figure(j, "live", &sum->all);
+	json_figure(j, "live", &sum->all);
 	print_kinds(j, "live_by_kind", sum->live);
-	print_figure(j, "inherited", &sum->inherited);
-	print_figure(j, "freed_unseen", &sum->freed_unseen);
-	print_figure(j, "suppressed", &sum->suppressed);
-	print_figure(j, "known", &sum->known);
-	print_figure(j, "hidden", &sum->hidden);
+	json_figure(j, "inherited", &sum->inherited);
+	json_figure(j, "freed_unseen", &sum->freed_unseen);
+	json_figure(j, "suppressed", &sum->suppressed);
+	json_figure(j, "known", &sum->known);
+	json_figure(j, "hidden", &sum->hidden);
 	json_u64(j, "sites", sum->sites);
 	json_u64(j, "sites_live", sum->sites_live);
 	json_u64(j, "stacks", sum->stacks);
@@ -128,8 +113,8 @@ static void print_session(struct json *j, const struct report_session *s)
 	json_u64(j, "recorder_bytes", s->self_bytes);
 	json_u64(j, "recorder_ms", s->self_ns / 1000000);
 	json_u64(j, "sampled_out", s->sampled_out);
-	print_figure(j, "allocated", &s->allocated);
-	print_figure(j, "freed", &s->freed);
+	json_figure(j, "allocated", &s->allocated);
+	json_figure(j, "freed", &s->freed);
 	print_losses(j, s->loss);
 	json_bool(j, "truncated", s->damage.truncated);
 	json_bool(j, "corrupt", s->damage.corrupt);
@@ -145,7 +130,7 @@ static void print_process_caches(struct json *j, const struct report_process *p)
 	for (size_t i = 0; i < p->cache_count; i++) {
 		json_open(j, NULL, '{');
 		json_string(j, "name", p->caches[i].cache);
-		print_figure(j, "live", &p->caches[i].live);
+		json_figure(j, "live", &p->caches[i].live);
 		json_close(j, '}');
 	}
 	json_close(j, ']');
@@ -169,7 +154,7 @@ static void print_process(struct json *j, const struct report_process *p)
 	}
 	json_bool(j, "has_session", p->has_session);
 	print_kinds(j, "live_by_kind", p->live);
-	print_figure(j, "inherited", &p->inherited);
+	json_figure(j, "inherited", &p->inherited);
 	print_process_caches(j, p);
 	json_close(j, '}');
 }
@@ -219,202 +204,6 @@ static void print_module(struct json *j, const struct symbol_module *m)
 	json_close(j, '}');
 }
 
-/* ---- sites ---- */
-
-static void print_frame(struct json *j, const struct symbol_frame *f)
-{
-	json_open(j, NULL, '{');
-	json_string(j, "function", f->function);
-	json_string(j, "module", f->module);
-	if (f->module_id)
-		json_u64(j, "module_index", f->module_id - 1);
-	json_address(j, "address", f->address);
-	if (!(f->flags & FRAME_INLINED))
-		json_u64(j, "offset", f->offset);
-	if (f->file) {
-		json_string(j, "file", f->file);
-		json_u64(j, "line", f->line);
-	}
-	if (f->flags & FRAME_INLINED)
-		json_bool(j, "inlined", true);
-	if (f->flags & FRAME_KERNEL)
-		json_bool(j, "kernel", true);
-	json_close(j, '}');
-}
-
-static void print_frames(struct json *j, const struct report *r, const struct report_site *site)
-{
-	json_open(j, "frames", '[');
-	for (uint32_t i = 0; i < site->depth; i++) {
-		size_t count;
-		const struct symbol_frame *f = symbolizer_frames(report_symbolizer(r),
-								 site->locations[i], &count);
-
-		for (size_t k = 0; k < count; k++)
-			print_frame(j, &f[k]);
-	}
-	json_close(j, ']');
-}
-
-/* Trailing empty buckets are left out. */
-static void print_histogram(struct json *j, const char *key, const uint64_t *buckets, int count)
-{
-	while (count && !buckets[count - 1])
-		count--;
-	json_open(j, key, '[');
-	for (int i = 0; i < count; i++)
-		json_u64(j, NULL, buckets[i]);
-	json_close(j, ']');
-}
-
-static void print_ages(struct json *j, const struct report_site *site)
-{
-	uint64_t ages[REPORT_AGES];
-
-	if (site->age_min_ns > site->age_max_ns)
-		return;
-	for (int i = 0; i < REPORT_AGES; i++)
-		ages[i] = site->ages[i];
-	json_u64(j, "age_min_ms", site->age_min_ns / 1000000);
-	json_u64(j, "age_max_ms", site->age_max_ns / 1000000);
-	print_histogram(j, "ages", ages, REPORT_AGES);
-}
-
-static void print_threads(struct json *j, const struct report_holding *h, size_t count)
-{
-	json_open(j, "threads", '[');
-	for (size_t i = 0; i < count; i++) {
-		json_open(j, NULL, '{');
-		json_u64(j, "tid", h[i].tid);
-		json_u64(j, "count", h[i].live.count);
-		json_u64(j, "bytes", h[i].live.bytes);
-		json_u64(j, "oldest_ms", h[i].oldest_ns / 1000000);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-}
-
-static void print_holders(struct json *j, const struct report_site *site)
-{
-	const struct report_holding *h = site->holdings;
-
-	json_open(j, "processes", '[');
-	for (size_t i = 0, end; i < site->holding_count; i = end) {
-		struct figure live = { 0 }, inherited = { 0 };
-
-		for (end = i; end < site->holding_count && h[end].process == h[i].process; end++) {
-			figure_add(&live, &h[end].live);
-			figure_add(&inherited, &h[end].inherited);
-		}
-		json_open(j, NULL, '{');
-		json_u64(j, "process", h[i].process);
-		print_figure(j, "live", &live);
-		if (inherited.count)
-			print_figure(j, "inherited", &inherited);
-		print_threads(j, h + i, end - i);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-}
-
-static void print_points(struct json *j, const struct report_site *site)
-{
-	if (!site->point_count)
-		return;
-	json_number(j, "growth_bytes_per_min", site->growth);
-	json_open(j, "timeline", '[');
-	for (size_t i = 0; i < site->point_count; i++) {
-		const struct report_point *p = &site->points[i];
-
-		json_open(j, NULL, '[');
-		json_u64(j, NULL, p->process);
-		json_u64(j, NULL, p->realtime_ns / 1000000);
-		json_u64(j, NULL, p->count);
-		json_u64(j, NULL, p->bytes);
-		json_close(j, ']');
-	}
-	json_close(j, ']');
-}
-
-static void print_verdicts(struct json *j, const struct report_site *site)
-{
-	static const char *const names[] = { "young", "live", "freed", "gone", "unverified" };
-
-	if (report_kind_domain(site->kind) != DOMAIN_KERNEL)
-		return;
-	json_open(j, "verdicts", '{');
-	for (int i = 0; i < 5; i++)
-		json_u64(j, names[i], site->verdicts[i]);
-	json_close(j, '}');
-}
-
-static void print_blocks(struct json *j, const struct report_site *site)
-{
-	if (!site->block_count)
-		return;
-	json_open(j, "blocks", '[');
-	for (size_t i = 0; i < site->block_count; i++) {
-		const struct report_block *b = &site->blocks[i];
-
-		json_open(j, NULL, '{');
-		json_address(j, "address", b->addr);
-		json_u64(j, "size", b->size);
-		json_u64(j, "process", b->process);
-		json_u64(j, "age_ms", b->age_ns / 1000000);
-		json_close(j, '}');
-	}
-	json_close(j, ']');
-}
-
-/* The module of the innermost frame: whose code asked for the memory. */
-static const char *owner(const struct report *r, const struct report_site *site)
-{
-	const struct symbol_module *m = !site->depth ? NULL :
-		symbolizer_module_info(report_symbolizer(r),
-				       symbolizer_location_module(report_symbolizer(r),
-								  site->locations[0]));
-
-	return m ? m->name : NULL;
-}
-
-static void print_flags(struct json *j, const struct report_site *site)
-{
-	json_bool(j, "cut", site->flags & STACK_CUT);
-	json_bool(j, "partial", site->flags & STACK_PARTIAL);
-	json_bool(j, "guessed", site->flags & STACK_GUESSED);
-	json_bool(j, "overflow", site->flags & STACK_OVERFLOW);
-}
-
-static void print_site(struct json *j, const struct report *r, const struct report_site *site)
-{
-	bool kernel = report_kind_domain(site->kind) == DOMAIN_KERNEL;
-
-	json_open(j, NULL, '{');
-	json_hex(j, "fingerprint", site->fingerprint);
-	json_string(j, "domain", kernel ? "kernel" : "user");
-	json_string(j, "kind", report_kind_name(site->kind));
-	json_string(j, "module", owner(r, site));
-	if (site->cache)
-		json_string(j, "cache", site->cache);
-	print_figure(j, "live", &site->live);
-	if (site->inherited.count)
-		print_figure(j, "inherited", &site->inherited);
-	print_figure(j, "allocated", &site->totals.allocated);
-	print_figure(j, "freed", &site->totals.freed);
-	json_i64(j, "peak_bytes", site->totals.peak_bytes);
-	json_number(j, "suspicion_bytes", site_suspicion(site));
-	print_ages(j, site);
-	print_histogram(j, "lifetimes", site->lifetimes, REPORT_LIFETIMES);
-	print_verdicts(j, site);
-	print_flags(j, site);
-	print_frames(j, r, site);
-	print_holders(j, site);
-	print_points(j, site);
-	print_blocks(j, site);
-	json_close(j, '}');
-	putc('\n', j->f);
-}
-
 static void print_filters(struct json *j, const struct report_options *o)
 {
 	json_open(j, "filters", '{');
@@ -430,10 +219,26 @@ static void print_filters(struct json *j, const struct report_options *o)
 	json_close(j, '}');
 }
 
-void json_print(FILE *f, const struct report *r)
+static int print_sites(struct json *j, const struct report *r)
+{
+	struct frame_numbers numbers;
+	int err = json_print_frames(j, r, &numbers);
+
+	if (err)
+		return err;
+	json_open(j, "sites", '[');
+	for (size_t i = 0; i < report_site_count(r); i++)
+		json_print_site(j, r, report_site(r, i), &numbers);
+	json_close(j, ']');
+	free(numbers.first);
+	return 0;
+}
+
+int json_print(FILE *f, const struct report *r)
 {
 	const struct symbolizer *sym = report_symbolizer(r);
 	struct json j = { .f = f };
+	int err;
 
 	json_open(&j, NULL, '{');
 	json_string(&j, "format", "memleak-report");
@@ -456,10 +261,8 @@ void json_print(FILE *f, const struct report *r)
 	for (size_t i = 0; i < report_cache_count(r); i++)
 		print_cache(&j, report_cache(r, i));
 	json_close(&j, ']');
-	json_open(&j, "sites", '[');
-	for (size_t i = 0; i < report_site_count(r); i++)
-		print_site(&j, r, report_site(r, i));
-	json_close(&j, ']');
+	err = print_sites(&j, r);
 	json_close(&j, '}');
 	putc('\n', f);
+	return err;
 }

@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 /* Raised when a key changes its meaning or goes away; new keys don't raise it. */
-#define REPORT_JSON_VERSION 1
+#define REPORT_JSON_VERSION 2
 
-/* Write errors stay in f's error indicator. */
-void json_print(FILE *f, const struct report *r);
+/* 0 or -ENOMEM, and then what was printed is of no use. Write errors stay in f's error indicator. */
+int json_print(FILE *f, const struct report *r);
 
 #endif

@@ -28,8 +28,7 @@ static int write_text(FILE *f, const struct report *r, const struct text_options
 static int write_json(FILE *f, const struct report *r, const struct text_options *text)
 {
 	(void)text;
-	json_print(f, r);
-	return 0;
+	return json_print(f, r);
 }
 
 static int write_html(FILE *f, const struct report *r, const struct text_options *text)

@@ -83,8 +83,7 @@ static int print_document(FILE *f, const struct report *r, enum document which, 
 	case DOC_HTML:
 		return html_write(f, r, &html);
 	case DOC_JSON:
-		json_print(f, r);
-		return 0;
+		return json_print(f, r);
 	case DOC_HEAP:
 		return pprof_write(f, r, PPROF_OUTSTANDING);
 	case DOC_ALLOCS:

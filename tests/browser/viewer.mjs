@@ -6,6 +6,7 @@ import { exitCode, open, problems, same, soon, start, test } from './browser.mjs
 
 const [file, jsonFile, hostileFile, pictures] = process.argv.slice(2);
 const report = JSON.parse(readFileSync(jsonFile, 'utf8'));
+for (const site of report.sites) site.frames = site.frames.map((i) => report.frames[i]);
 const address = `file://${file}`;
 const { browser, stop } = await start();
 

@@ -16,6 +16,10 @@ unset LD_PRELOAD LIBLEAK DEBUGINFOD_URLS
 # A sanitized command may have something preloaded (by stdbuf).
 export ASAN_OPTIONS=${ASAN_OPTIONS-verify_asan_link_order=0}
 
+# For jq, before the rest: the stacks of a JSON report's sites with the frames themselves
+# in place of their indices (docs/json.md).
+stacks='.frames as $all | .sites[].frames |= map($all[.]) | '
+
 ok() {
 	echo "ok - $1"
 }
@@ -76,7 +80,7 @@ traced() {
 
 # All sites of the sessions: "count bytes function;function;...", innermost first.
 sites() {
-	"$leakreport" --json "$@" | jq -r '.sites[] |
+	"$leakreport" --json "$@" | jq -r "$stacks"'.sites[] |
 		select(.live.count > 0) | "\(.live.count) \(.live.bytes) \([.frames[].function // "?"] | join(";"))"'
 }
 
