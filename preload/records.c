@@ -34,6 +34,8 @@ int records_grow(uint64_t used)
 	if (!ret)
 		ret = shm_grow(&recorder.shm, SECT_RECORD_THREADS,
 			       used * sizeof(*recorder.record_threads));
+	recorder.records = (void *)recorder.shm.sect[SECT_RECORDS].base;
+	recorder.record_threads = (void *)recorder.shm.sect[SECT_RECORD_THREADS].base;
 	return ret;
 }
 

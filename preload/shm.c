@@ -17,6 +17,14 @@
 #define MIN_EXTENT	(16u << 10)
 #define MAX_EXTENT	(64u << 20)
 #define SMALL_SECTION	(8u << 20)
+#define MAX_COMMIT	(256u << 10)
+
+/* Each has a page to begin with. */
+static const uint32_t first_sections[] = { SECT_STRINGS, SECT_MODULES, SECT_FRAMES, SECT_STACKS,
+					   SECT_RECORDS, SECT_RECORD_THREADS, SECT_SITES,
+					   SECT_THREADS };
+#define FIRST_SECTIONS	(sizeof(first_sections) / sizeof(first_sections[0]))
+#define FIRST_BYTES	(SESSION_HEADER_SIZE + FIRST_SECTIONS * SESSION_PAGE)
 
 /* Address space of a section, as a share of the file's size. */
 static uint64_t section_share(int id, uint64_t max_bytes)
@@ -78,8 +86,9 @@ static int map_file(struct shm *s, int fd, uint64_t want)
 			err = errno;
 			continue;
 		}
-		p = sys_mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+		p = sys_mmap(NULL, want, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 		if (p != MAP_FAILED) {
+			sys_madvise(p, want, MADV_DONTDUMP);
 			s->hdr = p;
 			s->file_bytes = want;
 			return 0;
@@ -89,24 +98,19 @@ static int map_file(struct shm *s, int fd, uint64_t want)
 	return -err;
 }
 
-static int reserve_sections(struct shm *s)
+/* Address space for all sections, of which few will grow. */
+static int reserve_arena(struct shm *s)
 {
 	uint64_t total = 0;
 	char *p;
-	int id;
 
-	for (id = 0; id < SECT_MAX; id++)
-		total += page_up(section_share(id, s->file_bytes));
+	for (int id = 0; id < SECT_MAX; id++)
+		total += s->sect[id].reserved;
 	p = sys_mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
 	s->arena = p;
 	s->arena_bytes = total;
-	for (id = 0; id < SECT_MAX; id++) {
-		s->sect[id].base = p;
-		s->sect[id].reserved = page_up(section_share(id, s->file_bytes));
-		p += s->sect[id].reserved;
-	}
 	return 0;
 }
 
@@ -156,6 +160,46 @@ static void init_header(struct shm *s)
 		h->section[id].entry_size = session_entry_size[id];
 }
 
+static void append_extent(struct shm *s, int id, uint64_t len)
+{
+	struct session_header *h = s->hdr;
+	struct session_extent *table = (void *)((char *)h + SESSION_EXTENT_TABLE);
+	struct shm_section *sec = &s->sect[id];
+
+	table[h->extent_count] = (struct session_extent){
+		.section = (uint32_t)id,
+		.start = (uint32_t)(h->file_used / SESSION_PAGE),
+		.pages = (uint32_t)(len / SESSION_PAGE),
+	};
+	h->file_used += len;
+	__atomic_store_n(&h->extent_count, h->extent_count + 1, __ATOMIC_RELEASE);
+	sec->mapped += len;
+	sec->file_end = h->file_used;
+	__atomic_store_n(&h->section[id].bytes, sec->mapped, __ATOMIC_RELEASE);
+}
+
+/* The pages that every session has. */
+static int first_pages(struct shm *s)
+{
+	int ret = sys_mprotect(s->hdr, FIRST_BYTES, PROT_READ | PROT_WRITE) ? -errno : 0;
+
+	if (!ret)
+		ret = populate(s, s->hdr, 0, FIRST_BYTES);
+	if (ret)
+		return ret;
+	init_header(s);
+	for (int id = 0; id < SECT_MAX; id++)
+		s->sect[id].reserved = page_up(section_share(id, s->file_bytes));
+	for (size_t i = 0; i < FIRST_SECTIONS; i++) {
+		struct shm_section *sec = &s->sect[first_sections[i]];
+
+		sec->base = (char *)s->hdr + s->hdr->file_used;
+		sec->committed = SESSION_PAGE;
+		append_extent(s, (int)first_sections[i], SESSION_PAGE);
+	}
+	return 0;
+}
+
 int shm_create(struct shm *s, const char *path, uint64_t max_bytes)
 {
 	uint64_t want = limited_size(max_bytes);
@@ -176,31 +220,31 @@ int shm_create(struct shm *s, const char *path, uint64_t max_bytes)
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;
 	if (!ret)
-		ret = reserve_sections(s);
-	if (!ret)
-		ret = populate(s, s->hdr, 0, SESSION_HEADER_SIZE);
+		ret = first_pages(s);
 	if (ret) {
 		shm_unmap(s);
 		syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 		return ret;
 	}
-	init_header(s);
 	return 0;
 }
 
 /* Growth by a share keeps the number of extents small, and the waste. */
-static uint64_t extent_bytes(const struct shm_section *sec, uint64_t need)
+static uint64_t extent_bytes(const struct shm *s, const struct shm_section *sec, uint64_t need)
 {
-	uint64_t len = page_up(sec->committed / (sec->committed < SMALL_SECTION ? 2 : 8));
+	uint64_t len = page_up(sec->mapped / (sec->mapped < SMALL_SECTION ? 2 : 8));
 
 	if (len < MIN_EXTENT)
 		len = MIN_EXTENT;
 	if (len > MAX_EXTENT)
 		len = MAX_EXTENT;
-	if (sec->committed + len < need)
-		len = page_up(need - sec->committed);
-	if (sec->committed + len > sec->reserved)
-		len = sec->reserved - sec->committed;
+	if (sec->mapped + len < need)
+		len = page_up(need - sec->mapped);
+	if (sec->mapped + len > sec->reserved)
+		len = sec->reserved - sec->mapped;
+	/* The last pages of the file may still be enough. */
+	if (s->hdr->file_used + len > s->file_bytes)
+		len = page_up(need - sec->mapped);
 	return len;
 }
 
@@ -215,65 +259,92 @@ static bool map_extent(const struct shm *s, char *to, uint64_t off, uint64_t len
 
 	p = sys_mremap((char *)s->hdr + off, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, to);
 	if (p != MAP_FAILED)
-		return true;
+		return sys_mprotect(to, len, PROT_READ | PROT_WRITE) == 0;
 	fd = reopen(s);
 	if (fd < 0)
 		return false;
 	p = sys_mmap(to, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd,
 		     (off_t)off);
 	sys_close(fd);
-	return p != MAP_FAILED;
+	if (p == MAP_FAILED)
+		return false;
+	sys_madvise(to, len, MADV_DONTDUMP);
+	return true;
 }
 
-static int add_extent(struct shm *s, int id, uint64_t len)
+/* Gives the section address space of its own, with the page there that it has by now. */
+static int move_to_arena(struct shm *s, int id)
 {
-	struct session_header *h = s->hdr;
-	struct session_extent *table = (void *)((char *)h + SESSION_EXTENT_TABLE);
 	struct shm_section *sec = &s->sect[id];
-	char *to = sec->base + sec->committed;
-	uint64_t off = h->file_used;
+	char *to;
 
-	if (h->extent_count == SESSION_MAX_EXTENTS || off + len > s->file_bytes)
-		return -EFBIG;
-	if (!map_extent(s, to, off, len))
+	if (!s->arena && reserve_arena(s))
 		return -ENOSPC;
-	if (populate(s, to, off, len)) {
-		sys_mmap(to, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1,
-			 0);
+	to = s->arena;
+	for (int i = 0; i < id; i++)
+		to += s->sect[i].reserved;
+	if (sec->mapped && !map_extent(s, to, sec->file_end - sec->mapped, sec->mapped))
 		return -ENOSPC;
-	}
-	table[h->extent_count] = (struct session_extent){
-		.section = (uint32_t)id,
-		.start = (uint32_t)(off / SESSION_PAGE),
-		.pages = (uint32_t)(len / SESSION_PAGE),
-	};
-	h->file_used = off + len;
-	__atomic_store_n(&h->extent_count, h->extent_count + 1, __ATOMIC_RELEASE);
-	sec->committed += len;
-	__atomic_store_n(&h->section[id].bytes, sec->committed, __ATOMIC_RELEASE);
+	sec->arena = to;
+	__atomic_store_n(&sec->base, to, __ATOMIC_RELEASE);
 	return 0;
+}
+
+static int add_extent(struct shm *s, int id, uint64_t need)
+{
+	struct shm_section *sec = &s->sect[id];
+	uint64_t len = extent_bytes(s, sec, need), off = s->hdr->file_used;
+
+	if (s->hdr->extent_count == SESSION_MAX_EXTENTS || off + len > s->file_bytes)
+		return -EFBIG;
+	if (!sec->arena && move_to_arena(s, id))
+		return -ENOSPC;
+	if (!map_extent(s, sec->arena + sec->mapped, off, len))
+		return -ENOSPC;
+	append_extent(s, id, len);
+	return 0;
+}
+
+/* Makes more of the last extent usable: up to @need or a bit further. */
+static int commit(struct shm *s, struct shm_section *sec, uint64_t need)
+{
+	uint64_t room = sec->mapped - sec->committed, step = page_up(sec->committed / 4);
+	uint64_t off = sec->file_end - room, len = page_up(need - sec->committed);
+	int ret;
+
+	if (step > MAX_COMMIT)
+		step = MAX_COMMIT;
+	if (len > room)
+		len = room;
+	if (step < len || step > room)
+		step = step < len ? len : room;
+	ret = populate(s, sec->base + sec->committed, off, step);
+	/* A nearly full file system may still have room for what is needed now. */
+	if (ret && len < step) {
+		step = len;
+		ret = populate(s, sec->base + sec->committed, off, step);
+	}
+	if (!ret)
+		sec->committed += step;
+	return ret;
 }
 
 int shm_grow(struct shm *s, int id, uint64_t bytes)
 {
 	struct shm_section *sec = &s->sect[id];
-	int ret;
+	int ret = 0;
 
 	if (sec->committed >= bytes)
 		return 0;
 	if (bytes > sec->reserved || s->frozen)
 		return -EFBIG;
-	while (sec->committed < bytes) {
-		uint64_t len = extent_bytes(sec, bytes);
-
-		ret = add_extent(s, id, len);
-		/* A nearly full file system may still have room for what is needed now. */
-		if (ret && page_up(bytes - sec->committed) < len)
-			ret = add_extent(s, id, page_up(bytes - sec->committed));
-		if (ret)
-			return ret;
+	while (!ret && sec->committed < bytes) {
+		if (sec->committed == sec->mapped)
+			ret = add_extent(s, id, bytes);
+		if (!ret)
+			ret = commit(s, sec, bytes);
 	}
-	return 0;
+	return ret;
 }
 
 void shm_trim(const struct shm *s)

@@ -108,7 +108,7 @@ static uint32_t append(const struct frame_cache *c, const struct stack_view *vie
 	struct session_section *stacks = &recorder.hdr->section[SECT_STACKS];
 	struct session_section *frames = &recorder.hdr->section[SECT_FRAMES];
 	uint32_t index = (uint32_t)stacks->used;
-	struct session_stack *s = &recorder.stacks[index];
+	struct session_stack *s;
 
 	if (index > recorder.cfg.max_stacks || index >= INDEX_MASK || !make_room())
 		return STACK_NONE;
@@ -117,6 +117,8 @@ static uint32_t append(const struct frame_cache *c, const struct stack_view *vie
 		recorder_loss(LOSS_NO_SPACE, 1);
 		return STACK_NONE;
 	}
+	recorder.stacks = (void *)recorder.shm.sect[SECT_STACKS].base;
+	s = &recorder.stacks[index];
 	stack_copy_frames(c, view->depth,
 			  (uint64_t *)recorder.shm.sect[SECT_FRAMES].base + frames->used);
 	*s = (struct session_stack){

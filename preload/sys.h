@@ -77,6 +77,11 @@ static inline void *sys_mremap(void *old, size_t old_len, size_t len, int flags,
 	return (void *)sys_call(SYS_mremap, (long)old, (long)old_len, (long)len, (long)flags, (long)to, 0);
 }
 
+static inline int sys_mprotect(void *addr, size_t len, int prot)
+{
+	return (int)sys_call(SYS_mprotect, (long)addr, (long)len, (long)prot, 0, 0, 0);
+}
+
 static inline int sys_madvise(void *addr, size_t len, int advice)
 {
 	return (int)sys_call(SYS_madvise, (long)addr, (long)len, (long)advice, 0, 0, 0);

@@ -72,7 +72,7 @@ static void release_state(struct thread_state *t)
 static uint16_t name_thread(void)
 {
 	struct session_section *sec = &recorder.hdr->section[SECT_THREADS];
-	struct session_thread *all = (void *)recorder.shm.sect[SECT_THREADS].base;
+	struct session_thread *all;
 	uint64_t index;
 
 	lock_acquire(&recorder.grow);
@@ -82,6 +82,7 @@ static uint16_t name_thread(void)
 		recorder_loss(LOSS_THREADS, 1);
 		index = REC_THREAD_OTHER;
 	} else {
+		all = (void *)recorder.shm.sect[SECT_THREADS].base;
 		all[index] = (struct session_thread){
 			.tid = (uint32_t)syscall(SYS_gettid),
 			.flags = 1,
