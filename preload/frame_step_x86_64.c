@@ -261,6 +261,9 @@ static enum step_result step_with_recipe(struct frame_walk *w, recipe_t rec, str
 	if (slot && (slot < r->sp || slot > cfa - 8 || (slot & 7)))
 		return STEP_LOST;
 	kept->slot = slot | (recipe_base(rec) || recipe_bp_at_bp(rec) ? KEPT_USES_BP : 0);
+	if (recipe_base(rec) == CFI_BP_DEREF)
+		kept->slot |= KEPT_DEREF | (uint64_t)(recipe_cfa_off(rec) / 8 & 0x7fff)
+						   << KEPT_DEREF_SHIFT;
 	if (slot)
 		r->bp = *(const uintptr_t *)slot;
 	r->ip = stack_return_slot(cfa);

@@ -14,10 +14,14 @@
 #include "recorder.h"
 #include "sampler.h"
 #include "sites.h"
+#include "stack_memo.h"
 #include "trace_ring.h"
 
-/* The stack is not the one captured last. */
-uint32_t record_stack_changed(struct thread_state *t, const struct frame_regs *from);
+/* The stack is none of those captured lately. */
+struct stack_memo *record_stack_changed(struct thread_state *t, const struct frame_regs *from);
+
+/* First use of the stack's site by this entry. NULL: no room. */
+COLD struct session_site *record_find_site(struct thread_state *t, struct stack_memo *m);
 
 /* With sampling or a size filter: draws the next sample; is this size to be recorded? */
 COLD bool record_accept(struct thread_state *t, size_t size);
@@ -42,19 +46,25 @@ static ALWAYS_INLINE uint64_t hot_now(void)
 	return clock_tick() - recorder.tick0;
 }
 
-static ALWAYS_INLINE uint32_t hot_stack(struct thread_state *t, const struct frame_regs *from)
+static ALWAYS_INLINE struct stack_memo *hot_stack(struct thread_state *t,
+						  const struct frame_regs *from)
 {
-	if (unlikely(!t->last_stack || t->flushes != recorder_gate.gate.flushes ||
-		     !stack_unchanged(&t->cache, from, (int)recorder.depth)))
-		record_stack_changed(t, from);
-	stack_check(t->last_stack, from);
-	return t->last_stack;
+	struct stack_memo *m = stack_memo_find(&t->memos, from);
+
+	if (unlikely(!m))
+		m = record_stack_changed(t, from);
+	stack_check(m->stack, from);
+	return m;
 }
 
-static ALWAYS_INLINE void hot_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes,
-					  uint64_t mean)
+static ALWAYS_INLINE struct session_site *hot_site(struct thread_state *t, struct stack_memo *m)
 {
-	struct session_site *s = site_get(t, stack);
+	return likely(m->site) ? &recorder.sites[m->site] : record_find_site(t, m);
+}
+
+/* @s: NULL if there was no room for it. */
+static ALWAYS_INLINE void hot_count_alloc(struct session_site *s, uint64_t bytes, uint64_t mean)
+{
 	int64_t moved = (int64_t)bytes;
 
 	if (unlikely(!s))
@@ -141,7 +151,8 @@ static ALWAYS_INLINE uint32_t hot_take_from_shadow(uint32_t *slot, uintptr_t add
 static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size_t size,
 				    const struct frame_regs *from)
 {
-	uint32_t stack, index, stale, *slot;
+	struct stack_memo *stack;
+	uint32_t index, stale, *slot;
 	uint64_t time, mean = t->mean_flags;
 
 	/* (draws the next sample, perhaps by another mean than chose this one) */
@@ -155,14 +166,14 @@ static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size
 		return;
 	}
 	stack = hot_stack(t, from);
-	index = hot_new(t, addr, size, stack, mean, time);
+	index = hot_new(t, addr, size, stack->stack, mean, time);
 	if (unlikely(!index))
 		return;
 	stale = __atomic_load_n(slot, __ATOMIC_RELAXED);
 	__atomic_store_n(slot, index, __ATOMIC_RELAXED);
 	if (unlikely(stale))
 		record_replace_stale(t, stale);
-	hot_count_alloc(t, stack, size, mean);
+	hot_count_alloc(hot_site(t, stack), size, mean);
 }
 
 static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_t size,

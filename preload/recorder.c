@@ -86,6 +86,8 @@ struct thread_state *recorder_enter_slow(struct thread_state *t)
 		recorder_loss_outside(LOSS_NO_MEMORY);
 		return NULL;
 	}
+	if (t->flushes != recorder_gate.gate.flushes)
+		thread_forget_stacks(t);
 	/* Closed meanwhile: see recorder_enter(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (t->generation != recorder_gate.gate.generation) {
@@ -95,21 +97,21 @@ struct thread_state *recorder_enter_slow(struct thread_state *t)
 	return t;
 }
 
-uint32_t record_stack_changed(struct thread_state *t, const struct frame_regs *from)
+struct stack_memo *record_stack_changed(struct thread_state *t, const struct frame_regs *from)
 {
 	struct stack_view view;
 
-	if (unlikely(t->flushes != recorder_gate.gate.flushes)) {
-		t->flushes = recorder_gate.gate.flushes;
-		stack_cache_reset(&t->cache);
-		t->last_stack = 0;
-	}
 	stack_capture(&t->cache, from, recorder.depth, &view);
-	if (view.hash == t->last_hash && t->last_stack)
-		return t->last_stack;
-	t->last_stack = stack_table_index(&t->cache, &view);
-	t->last_hash = view.hash;
-	return t->last_stack;
+	return stack_memo_add(&t->memos, &t->cache, from, (int)recorder.depth,
+			      stack_table_index(&t->cache, &view));
+}
+
+struct session_site *record_find_site(struct thread_state *t, struct stack_memo *m)
+{
+	struct session_site *s = site_get(t, m->stack);
+
+	m->site = t->site_of[m->stack];
+	return s;
 }
 
 bool record_accept(struct thread_state *t, size_t size)
@@ -169,12 +171,12 @@ void record_replace_stale(struct thread_state *t, uint32_t stale)
 
 uint32_t record_stack(struct thread_state *t, const struct frame_regs *from)
 {
-	return hot_stack(t, from);
+	return hot_stack(t, from)->stack;
 }
 
 void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t mean)
 {
-	hot_count_alloc(t, stack, bytes, mean);
+	hot_count_alloc(site_get(t, stack), bytes, mean);
 }
 
 void record_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t since,

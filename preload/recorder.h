@@ -28,9 +28,12 @@
 #include "shm.h"
 #include "thread_state.h"
 
-struct gate {
-	uint32_t generation;	/* threads with the same generation may record */
-	uint32_t flushes;	/* counts unloads: kept stacks of another count are void */
+union gate {
+	struct {
+		uint32_t generation;	/* threads with the same generation may record */
+		uint32_t flushes;	/* counts unloads: kept stacks of another count are void */
+	};
+	uint64_t both;
 };
 
 struct recorder {
@@ -54,7 +57,7 @@ struct recorder {
 };
 
 extern union gate_page {
-	struct gate gate;
+	union gate gate;
 	char page[4096];
 } recorder_gate __attribute__((visibility("hidden")));
 
@@ -91,7 +94,7 @@ static ALWAYS_INLINE struct thread_state *recorder_enter(void)
 	 */
 	t->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (unlikely(t->generation != recorder_gate.gate.generation)) {
+	if (unlikely(t->gate != recorder_gate.gate.both)) {
 		t->busy = 0;
 		return recorder_enter_slow(t);
 	}

@@ -41,7 +41,6 @@ void stack_cache_reset(struct frame_cache *c)
 	c->count = 0;
 	c->barriers = 0;
 	c->guesses = 0;
-	c->slots = 0;
 	c->open = c->partial = false;
 	c->base_hash = 0;
 }
@@ -92,14 +91,12 @@ static void count_marks(struct frame_cache *c, uintptr_t slot, int sign)
 		c->barriers += sign;
 	if (slot & KEPT_GUESSED)
 		c->guesses += sign;
-	if (slot & ~KEPT_FLAGS)
-		c->slots += sign;
 }
 
 /* Frames [from, to) go. */
 static void forget_marks(struct frame_cache *c, int from, int to)
 {
-	if (likely(!(c->barriers | c->guesses | c->slots)))
+	if (likely(!(c->barriers | c->guesses)))
 		return;
 	for (int i = from; i < to; i++)
 		count_marks(c, c->frame[i].slot, -1);
@@ -134,15 +131,15 @@ static ALWAYS_INLINE void append_fresh(struct frame_cache *c, int fresh)
 	for (const struct kept_frame *f = &c->fresh[fresh - 1]; f >= c->fresh; f--, to++) {
 		*to = *f;
 		if (!bp_needed)
-			to->slot &= KEPT_FLAGS;
-		else if (!(f->slot & ~KEPT_FLAGS))
+			to->slot &= ~KEPT_SLOT;
+		else if (!(f->slot & KEPT_SLOT))
 			to->slot |= KEPT_USES_BP;
 		bp_needed = to->slot & KEPT_USES_BP;
 		odd |= to->slot;
 		hash = hash * HASH_BASE + mix(f->ip);
 		*hashes++ = hash;
 	}
-	if (likely(!(odd & ~(uintptr_t)KEPT_USES_BP)))
+	if (likely(!(odd & (KEPT_BARRIER | KEPT_GUESSED))))
 		return;
 	for (int i = c->count - fresh; i < c->count; i++)
 		count_marks(c, c->frame[i].slot, 1);

@@ -48,9 +48,12 @@ struct kept_frame {
 };
 
 #define KEPT_USES_BP	1u	/* this frame's rule, or one further out, depends on bp */
-#define KEPT_BARRIER	2u	/* the step outward cannot be verified by its return address slot */
+#define KEPT_BARRIER	2u	/* the step outward cannot be verified by words in memory */
 #define KEPT_GUESSED	4u	/* no unwind information: stepped by the frame pointer */
-#define KEPT_FLAGS	((uintptr_t)7)
+/* The caller's sp was read, too (a realigned stack): from bp + 8 * the 15 signed bits in between. */
+#define KEPT_DEREF	(1ull << 63)
+#define KEPT_DEREF_SHIFT 48
+#define KEPT_SLOT	((1ull << KEPT_DEREF_SHIFT) - 8)
 
 /* Address ranges of stacks that were found readable. */
 struct stack_range {
@@ -61,7 +64,6 @@ struct frame_cache {
 	int count;		/* frames kept */
 	int barriers;		/* how many of them are barriers */
 	int guesses;		/* how many of them are guessed */
-	int slots;		/* how many of them have a slot */
 	bool open;		/* frames further out than index 0 exist */
 	bool partial;		/* the walk could not go on at index 0 */
 	uint64_t base_hash;	/* of the frames further out than index 0 that were dropped */
@@ -95,6 +97,25 @@ static ALWAYS_INLINE bool stack_same_frame(const struct kept_frame *f, const str
 	return f->sp == r->sp && f->ip == r->ip && (!(f->slot & KEPT_USES_BP) || f->bp == r->bp);
 }
 
+/* From where frame @f's caller's sp was read, or 0. */
+static ALWAYS_INLINE uintptr_t stack_deref_slot(const struct kept_frame *f)
+{
+	if (likely(!(f->slot & KEPT_DEREF)))
+		return 0;
+	return f->bp + (uintptr_t)((intptr_t)(f->slot << 1) >> (KEPT_DEREF_SHIFT + 1)) * 8;
+}
+
+/* Is frame @f's caller the frame that was kept outside of it? */
+static ALWAYS_INLINE bool stack_same_caller(const struct kept_frame *f)
+{
+	uintptr_t slot = f->slot & KEPT_SLOT, deref = stack_deref_slot(f);
+
+	if (unlikely(deref) && *(const uintptr_t *)deref != f[-1].sp)
+		return false;
+	return stack_return_slot(f[-1].sp) == f[-1].ip &&
+	       (!slot || *(const uintptr_t *)slot == f[-1].bp);
+}
+
 /*
  * Frame @f is as it was. Follows the chain of slots outward, as far as @end at
  * most; returns the outermost frame that is still as it was.
@@ -104,49 +125,9 @@ static ALWAYS_INLINE const struct kept_frame *stack_verify(const struct kept_fra
 {
 	if (stack_check_trusting)
 		return end;
-	for (; f > end; f--) {
-		uintptr_t slot = f->slot & ~KEPT_FLAGS;
-
-		if (stack_return_slot(f[-1].sp) != f[-1].ip)
-			break;
-		if (slot && *(const uintptr_t *)slot != f[-1].bp)
-			break;
-	}
+	while (f > end && stack_same_caller(f))
+		f--;
 	return f;
-}
-
-/* The same for frames without slots, four at a time: all of them or false. */
-static ALWAYS_INLINE bool stack_verify_plain(const struct kept_frame *f,
-					     const struct kept_frame *end)
-{
-	for (; f - end >= 4; f -= 4)
-		if (stack_return_slot(f[-1].sp) != f[-1].ip ||
-		    stack_return_slot(f[-2].sp) != f[-2].ip ||
-		    stack_return_slot(f[-3].sp) != f[-3].ip ||
-		    stack_return_slot(f[-4].sp) != f[-4].ip)
-			return false;
-	for (; f > end; f--)
-		if (stack_return_slot(f[-1].sp) != f[-1].ip)
-			return false;
-	return true;
-}
-
-/* The common case: is the stack that starts at @top the one of the last capture, whole? */
-static ALWAYS_INLINE bool stack_unchanged(const struct frame_cache *c, const struct frame_regs *top,
-					  int depth)
-{
-	int last = c->count - depth;
-
-	if (unlikely(!c->count || c->barriers || !stack_same_frame(&c->frame[c->count - 1], top)))
-		return false;
-	if (last <= 0) {
-		if (unlikely(c->open && last < 0))
-			return false;
-		last = 0;
-	}
-	if (likely(!c->slots))
-		return stack_verify_plain(&c->frame[c->count - 1], &c->frame[last]);
-	return stack_verify(&c->frame[c->count - 1], &c->frame[last]) == &c->frame[last];
 }
 
 /* Copies the frames of the last view, innermost first, as session_stack wants them. */

@@ -95,6 +95,13 @@ static uint16_t name_thread(void)
 	return (uint16_t)index;
 }
 
+void thread_forget_stacks(struct thread_state *t)
+{
+	t->flushes = recorder_gate.gate.flushes;
+	stack_cache_reset(&t->cache);
+	stack_memo_reset(&t->memos);
+}
+
 /*
  * Makes @t, which the caller owns and marked busy, fit for the current session.
  * Does nothing when the gate has been closed since the caller looked: the session
@@ -112,11 +119,8 @@ void thread_restart(struct thread_state *t)
 		t->generation = recorder_gate.gate.generation;
 	}
 	t->thread = name_thread();
-	t->last_hash = 0;
-	t->last_stack = 0;
 	t->destructor_rounds = 0;
-	t->flushes = recorder_gate.gate.flushes;
-	stack_cache_reset(&t->cache);
+	thread_forget_stacks(t);
 	memset(t->cache.range, 0, sizeof(t->cache.range));
 	sampling_start(t);
 }

@@ -24,20 +24,23 @@
 
 #include "compiler.h"
 #include "stack_capture.h"
+#include "stack_memo.h"
 
 struct thread_state {
-	uint32_t generation;	/* of the gate when it became active: names the session */
+	union {
+		struct {
+			uint32_t generation;	/* of the gate when it became active: names the session */
+			uint32_t flushes;	/* of the gate when the kept stacks were valid */
+		};
+		uint64_t gate;		/* both */
+	};
 	volatile uint8_t busy;	/* the thread is inside libleak */
 	uint8_t borrowed;	/* the graveyard's: held under its lock */
 	uint16_t thread;	/* index in SECT_THREADS */
 	uint32_t slot;		/* names this state's sites; from 1 */
-	uint32_t flushes;	/* of the gate when the kept stack was valid */
-
 	uint32_t free_head;	/* list of free records, linked through time_stack; 0: empty */
 	uint32_t free_count;
 
-	uint64_t last_hash;	/* of the stack captured last, and its index */
-	uint32_t last_stack;
 	const void *last_block;	/* what the malloc family returned last; see hooks_new.c */
 
 	int64_t countdown;	/* bytes or allocations until the next sample; see sampler.h */
@@ -52,6 +55,7 @@ struct thread_state {
 	uint32_t tid;
 	uint8_t destructor_rounds;
 	struct frame_cache cache;
+	struct stack_memos memos;
 };
 
 extern THREAD_LOCAL struct thread_state *thread_self __attribute__((visibility("hidden")));
@@ -71,6 +75,9 @@ void thread_give_back(struct thread_state *t);
 
 /* The session changed under @t, the calling thread's state: starts it afresh. */
 void thread_restart(struct thread_state *t);
+
+/* Code was unloaded: what was kept of stacks is void. */
+void thread_forget_stacks(struct thread_state *t);
 
 /* In a forked child: the other threads are gone, their states are free. */
 void threads_after_fork(void);
