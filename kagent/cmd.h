@@ -3,6 +3,8 @@
 #ifndef KAGENT_CMD_H
 #define KAGENT_CMD_H
 
+#include "common/options.h"
+
 #include <stdint.h>
 
 #define EXIT_USAGE 2
@@ -24,6 +26,10 @@ struct interval_words {
 	int given;
 };
 int take_interval_word(struct interval_words *w, const char *arg);
+
+/* options_parse() for which words behind "--" are words as well. 0 or -EINVAL after a message. */
+int take_options(const struct option_table *table, int argc, char **argv, option_set_fn *set,
+		 void *ctx);
 
 /* Parses an option's number and complains on stderr. 0 or -EINVAL. */
 int take_number(const char *option, const char *arg, uint64_t min, uint64_t max, uint64_t *value);

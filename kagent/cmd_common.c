@@ -2,8 +2,6 @@
 /* cmd_common.c - what kagent's commands share: words, numbers, messages. */
 #include "kagent/cmd.h"
 
-#include "common/options.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +16,16 @@ int fail(const char *format, ...)
 	fputc('\n', stderr);
 	va_end(args);
 	return 1;
+}
+
+int take_options(const struct option_table *table, int argc, char **argv, option_set_fn *set,
+		 void *ctx)
+{
+	int rest, err = options_parse(table, argc, argv, set, ctx, &rest);
+
+	for (; !err && rest < argc; rest++)
+		err = set(ctx, OPTION_WORD, argv[rest]);
+	return err ? -EINVAL : 0;
 }
 
 int take_number(const char *option, const char *arg, uint64_t min, uint64_t max, uint64_t *value)

@@ -150,14 +150,15 @@ static int object_size(const struct wishes *w, uint32_t *size)
 
 static int read_text(const struct wishes *w, const struct source *s, char **text)
 {
-	char path[512];
+	const char *path = w->from;
+	char own[512];
 	size_t len;
 	int err;
 
-	if (w->from)
-		snprintf(path, sizeof(path), "%s", w->from);
-	else
-		snprintf(path, sizeof(path), "%s%s%s", s->path, *s->tail ? w->cache : "", s->tail);
+	if (!path) {
+		snprintf(own, sizeof(own), "%s%s%s", s->path, *s->tail ? w->cache : "", s->tail);
+		path = own;
+	}
 	err = io_read_file(path, TEXT_MAX, text, &len);
 	if (err == -ENOENT && !w->from)
 		return fail("this kernel has no %s (%s): %s", s->name, path, s->how);
@@ -254,9 +255,8 @@ int cmd_import(int argc, char **argv)
 {
 	struct wishes w = { .top = 10 };
 	const struct source *source;
-	int rest;
 
-	if (options_parse(&options, argc, argv, set, &w, &rest) || rest < argc)
+	if (take_options(&options, argc, argv, set, &w))
 		return EXIT_USAGE;
 	if (w.help) {
 		options_help(&options, stdout);

@@ -219,9 +219,9 @@ int cmd_procs(int argc, char **argv)
 	};
 	struct capture *c;
 	char why[1024];
-	int rest, status;
+	int status;
 
-	if (options_parse(&options, argc, argv, set, &p, &rest) || rest < argc)
+	if (take_options(&options, argc, argv, set, &p))
 		return EXIT_USAGE;
 	if (p.help) {
 		options_help(&options, stdout);

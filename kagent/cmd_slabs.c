@@ -79,6 +79,21 @@ static int set_number(struct slabs *s, int id, const char *arg)
 	}
 }
 
+/* "--watch 5" as well as "--watch=5": no cache bears a number for a name. */
+static int set_word(struct slabs *s, const char *arg)
+{
+	uint64_t ns;
+
+	if (s->watch && !s->series.interval_ns && !option_seconds(arg, &ns))
+		return set_seconds("--watch", arg, &s->series.interval_ns);
+	if (s->view.pattern) {
+		fail("slabs takes one cache or glob");
+		return -EINVAL;
+	}
+	s->view.pattern = arg;
+	return 0;
+}
+
 static int set(void *ctx, int id, const char *arg)
 {
 	struct slabs *s = ctx;
@@ -104,12 +119,7 @@ static int set(void *ctx, int id, const char *arg)
 		s->help = true;
 		return 0;
 	case OPTION_WORD:
-		if (s->view.pattern) {
-			fail("slabs takes one cache or glob");
-			return -EINVAL;
-		}
-		s->view.pattern = arg;
-		return 0;
+		return set_word(s, arg);
 	default:
 		return set_number(s, id, arg);
 	}
@@ -150,9 +160,8 @@ static int print_once(struct slabs *s)
 int cmd_slabs(int argc, char **argv)
 {
 	struct slabs s = { .view = { .sort = SORT_KB }, .series = { .interval_ns = 0 } };
-	int rest;
 
-	if (options_parse(&options, argc, argv, set, &s, &rest) || rest < argc)
+	if (take_options(&options, argc, argv, set, &s))
 		return EXIT_USAGE;
 	if (s.help) {
 		options_help(&options, stdout);

@@ -250,9 +250,9 @@ int cmd_top(int argc, char **argv)
 	struct tracer_settings settings = { .config = { .count = 1 }, .cgroup_fd = -1 };
 	struct table t = { .count = 0 };
 	char why[1024];
-	int rest, status;
+	int status;
 
-	if (options_parse(&options, argc, argv, set, &top, &rest) || rest < argc)
+	if (take_options(&options, argc, argv, set, &top))
 		return EXIT_USAGE;
 	if (top.help) {
 		options_help(&options, stdout);

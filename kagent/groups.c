@@ -168,7 +168,6 @@ static void print_group(FILE *f, const struct capture *c, const struct group *g,
 			const struct view_options *o)
 {
 	uint64_t n = o->sample ? o->sample : 1;
-	char from[FMT_FIGURE], to[FMT_FIGURE];
 
 	fprintf(f, "\t%s%" PRIu64 " bytes in %" PRIu64 " objects of ", o->sample ? "about " : "",
 		g->bytes * n, g->count * n);
@@ -178,8 +177,7 @@ static void print_group(FILE *f, const struct capture *c, const struct group *g,
 		print_cgroup(f, g->key.id);
 	else
 		print_cache(f, c, g);
-	fprintf(f, "; age %s to %s", fmt_duration(from, g->youngest_ns),
-		fmt_duration(to, g->oldest_ns));
+	view_ages(f, g->youngest_ns, g->oldest_ns);
 	if (g->unverified)
 		fprintf(f, "; %" PRIu64 " unverified", g->unverified);
 	putc('\n', f);

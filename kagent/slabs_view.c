@@ -112,28 +112,40 @@ static void print_row(FILE *f, const struct slab_row *r, const struct slabs_view
 	char name[2 * sizeof(r->name)];
 
 	fmt_name_buf(name, sizeof(name), r->name);
-	if (v->compact) {
+	waste = v->kib ? waste / 1024 : waste;
+	if (v->compact)
 		fprintf(f, "%-28s %9" PRIu64 " %7" PRIu32 " %9" PRIu64 "\n", name, r->active,
 			r->object_size, kb);
-		return;
-	}
-	fprintf(f,
-		"%-24s %9" PRIu64 " %9" PRIu64 " %7" PRIu32 " %5" PRIu32 " %5" PRIu32 " %7" PRIu64
-		" %4.0f%% %10" PRIu64 " %4.0f%% %8" PRIu64 "\n",
-		name, r->active, r->total, r->object_size, r->objects_per_slab, r->pages_per_slab,
-		r->slabs, use_percent(r), v->kib ? waste / 1024 : waste, frag_percent(r), kb);
+	else if (v->narrow)
+		fprintf(f, "%-24.24s %9" PRIu64 " %9" PRIu64 " %7" PRIu32 " %4.0f%% %10" PRIu64
+			" %8" PRIu64 "\n", name, r->active, r->total, r->object_size,
+			use_percent(r), waste, kb);
+	else
+		fprintf(f, "%-24s %9" PRIu64 " %9" PRIu64 " %7" PRIu32 " %5" PRIu32 " %5" PRIu32
+			" %7" PRIu64 " %4.0f%% %10" PRIu64 " %4.0f%% %8" PRIu64 "\n", name,
+			r->active, r->total, r->object_size, r->objects_per_slab,
+			r->pages_per_slab, r->slabs, use_percent(r), waste, frag_percent(r), kb);
+}
+
+static void print_head(FILE *f, const struct slabs_view *v)
+{
+	const char *waste = v->kib ? "WASTE KB" : "WASTE";
+
+	if (v->compact)
+		fprintf(f, "%-28s %9s %7s %9s\n", "CACHE", "ACTIVE", "OBJSIZE", "KB");
+	else if (v->narrow)
+		fprintf(f, "%-24s %9s %9s %7s %5s %10s %8s\n", "CACHE", "ACTIVE", "TOTAL",
+			"OBJSIZE", "USE", waste, "KB");
+	else
+		fprintf(f, "%-24s %9s %9s %7s %5s %5s %7s %5s %10s %5s %8s\n", "CACHE", "ACTIVE",
+			"TOTAL", "OBJSIZE", "OBJS", "PAGES", "SLABS", "USE", waste, "FRAG", "KB");
 }
 
 void slabs_print_table(FILE *f, struct slab_table *t, const struct slabs_view *v)
 {
 	size_t printed = 0;
 
-	if (v->compact)
-		fprintf(f, "%-28s %9s %7s %9s\n", "CACHE", "ACTIVE", "OBJSIZE", "KB");
-	else
-		fprintf(f, "%-24s %9s %9s %7s %5s %5s %7s %5s %10s %5s %8s\n", "CACHE", "ACTIVE",
-			"TOTAL", "OBJSIZE", "OBJS", "PAGES", "SLABS", "USE",
-			v->kib ? "WASTE KB" : "WASTE", "FRAG", "KB");
+	print_head(f, v);
 	slabs_sort(t, v->sort);
 	for (size_t i = 0; i < t->count && (!v->rows || printed < v->rows); i++) {
 		if (!is_shown(&t->rows[i], v))

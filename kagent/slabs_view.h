@@ -23,9 +23,12 @@ enum slabs_sort {
 	SORT_COUNT
 };
 
+#define SLABS_WIDTH 105	/* columns of the whole table */
+
 struct slabs_view {
 	enum slabs_sort sort;
 	bool compact;		/* few columns, and only caches that hold something */
+	bool narrow;		/* no more than 80 columns */
 	bool kib;		/* waste in KiB instead of bytes */
 	size_t rows;		/* 0: all */
 	const char *pattern;	/* glob; NULL: all */

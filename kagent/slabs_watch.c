@@ -13,9 +13,9 @@
 #include <termios.h>
 #include <unistd.h>
 
-#define ENTER "\033[?1049h\033[?25l"	/* alternate screen, no cursor */
-#define LEAVE "\033[?25h\033[?1049l"
-#define HEAD_LINES 9
+#define ENTER "\033[?1049h\033[?25l\033[?7l"	/* alternate screen, no cursor, no line wrap */
+#define LEAVE "\033[?7h\033[?25h\033[?1049l"
+#define OTHER_LINES 10	/* above the rows, and the cursor's below them */
 
 static struct termios saved;
 
@@ -42,11 +42,14 @@ static void leave(void)
 	tcsetattr(0, TCSANOW, &saved);
 }
 
-static size_t screen_rows(void)
+static void fit(struct slabs_view *v)
 {
 	struct winsize w;
 
-	return !ioctl(1, TIOCGWINSZ, &w) && w.ws_row > HEAD_LINES + 1 ? w.ws_row - HEAD_LINES : 15;
+	if (ioctl(1, TIOCGWINSZ, &w) || !w.ws_row || !w.ws_col)
+		w = (struct winsize){ .ws_row = 25, .ws_col = 80 };
+	v->rows = w.ws_row > OTHER_LINES ? w.ws_row - OTHER_LINES : 1;
+	v->narrow = w.ws_col < SLABS_WIDTH;
 }
 
 /* 0, 1: end. */
@@ -94,7 +97,7 @@ static int draw(struct slabs_view *v)
 	slabs_print_summary(stdout, &t);
 	printf("sorted by %s - keys: n a t s o p l u w f k sort, q quits\n\n",
 	       slabs_sort_name(v->sort));
-	v->rows = screen_rows();
+	fit(v);
 	slabs_print_table(stdout, &t, v);
 	fflush(stdout);
 	slab_table_free(&t);

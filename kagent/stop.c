@@ -25,15 +25,26 @@ static void on_signal(int number)
 	}
 }
 
+/* Nobody reads any more: there is nothing to print, but an end to be made in order. */
+static void on_broken_pipe(int number)
+{
+	(void)number;
+	if (!wanted)
+		wanted_ns = stop_now_ns();
+	wanted = 1;
+}
+
 void stop_on_signals(void)
 {
 	struct sigaction a = { .sa_handler = on_signal };
+	struct sigaction pipe = { .sa_handler = on_broken_pipe };
 
 	sigfillset(&a.sa_mask);
 	sigaction(SIGINT, &a, NULL);
 	sigaction(SIGTERM, &a, NULL);
 	sigaction(SIGHUP, &a, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	sigfillset(&pipe.sa_mask);
+	sigaction(SIGPIPE, &pipe, NULL);
 }
 
 bool stop_wanted(void)

@@ -8,7 +8,7 @@
 
 /*
  * SIGINT, SIGTERM, SIGHUP set the flag from now on; another one a second later or more
- * ends the program.
+ * ends the program. SIGPIPE sets it, too, however often it comes.
  */
 void stop_on_signals(void);
 bool stop_wanted(void);

@@ -300,15 +300,10 @@ static int set(void *ctx, int id, const char *arg)
 
 int track_parse(struct track *t, int argc, char **argv)
 {
-	int rest;
-
 	*t = (struct track) { .words = { .interval_ns = 5000000000ull }, .older_ms = 500, .top = 10,
 			      .max_objects = 1000000, .depth = 64 };
-	if (options_parse(&options, argc, argv, set, t, &rest))
+	if (take_options(&options, argc, argv, set, t))
 		return -EINVAL;
-	for (; rest < argc; rest++)
-		if (take_interval_word(&t->words, argv[rest]))
-			return -EINVAL;
 	if (t->children && !t->pid_count) {
 		fail("--children is for --pid PID");
 		return -EINVAL;

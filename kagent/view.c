@@ -61,14 +61,14 @@ static void print_verdicts(FILE *f, const struct report_site *s)
 	}
 }
 
-static void print_ages(FILE *f, const struct report_site *s)
+void view_ages(FILE *f, uint64_t youngest_ns, uint64_t oldest_ns)
 {
 	char from[FMT_FIGURE], to[FMT_FIGURE];
 
-	if (s->age_min_ns > s->age_max_ns)
+	if (youngest_ns > oldest_ns)
 		return;
-	fmt_duration(from, s->age_min_ns);
-	fmt_duration(to, s->age_max_ns);
+	fmt_duration(from, youngest_ns);
+	fmt_duration(to, oldest_ns);
 	if (strcmp(from, to))
 		fprintf(f, "; age %s to %s", from, to);
 	else
@@ -186,7 +186,7 @@ static void print_stanza(FILE *f, const struct capture *c, const struct report *
 	print_amount(f, &s->live);
 	text_print_frames(f, r, s, &text, "\t\t\t");
 	print_cache(f, c, s);
-	print_ages(f, s);
+	view_ages(f, s->age_min_ns, s->age_max_ns);
 	print_verdicts(f, s);
 	putc('\n', f);
 	print_holders(f, r, s);

@@ -27,6 +27,9 @@ void view_stacks(FILE *f, const struct capture *c, const struct report *r,
 /* The same objects by process, cache or cgroup. 0 or -errno. */
 int view_groups(FILE *f, const struct capture *c, const struct view_options *o);
 
+/* "; age A to B"; nothing when there is none (youngest > oldest). */
+void view_ages(FILE *f, uint64_t youngest_ns, uint64_t oldest_ns);
+
 /* Tracked growth of each cache against what slabinfo says it grew. */
 void view_coverage(FILE *f, const struct capture *c, const struct view_options *o);
 
