@@ -57,6 +57,7 @@
 #define SESSION_F_MMAP		(1ull << 0)	/* mmap regions are recorded too */
 #define SESSION_F_TRACE		(1ull << 1)	/* SECT_TRACE is being written */
 #define SESSION_F_FOREIGN_MALLOC (1ull << 2)	/* the program binds its own malloc past the shim */
+#define SESSION_F_TOTALS	(1ull << 3)	/* single allocations are not listed: take totals per stack */
 #define SESSION_FEATURES_REQUIRED 0xffffffff00000000ull
 
 enum session_kind { SESSION_PROCESS = 1, SESSION_KERNEL = 2 };
@@ -257,7 +258,7 @@ struct session_stack {
 	uint64_t frames;	/* index of the first frame in SECT_FRAMES */
 	uint32_t depth;		/* frames */
 	uint32_t flags;		/* STACK_* */
-	uint32_t epoch;		/* of the module table when it was first seen */
+	uint32_t epoch;		/* of the module table when it was first seen; kernel: see session_site */
 	uint32_t reserved;
 	int64_t live_bytes;	/* processes: folded from the sites; see session_site.pending */
 	int64_t peak_bytes;	/* highest live_bytes (weighted, when sampled) seen */
@@ -327,6 +328,10 @@ enum session_rec_kind {
 };
 
 /*
+ * Kernel sessions have one site per stack and slab cache, with the cache's index for a
+ * thread slot; the same frames with another cache are another stack, whose epoch is
+ * that index, because peaks and points of the timeline belong to stacks.
+ *
  * Totals of one stack as seen by one thread slot: a stack has as many sites as
  * thread slots touched it, and its totals are their sums. Only the owner of the
  * slot writes (plain stores), so no cache line is shared on the hot path.

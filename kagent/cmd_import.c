@@ -176,9 +176,9 @@ static int parse(const struct wishes *w, struct import *im, char *text, uint32_t
 	return import_slub_traces(im, text, w->cache, size, w->hz ? w->hz : kernel_hz());
 }
 
-static int print(const char *path, const struct wishes *w, bool totals_only)
+static int print(const char *path, const struct wishes *w)
 {
-	struct report_options o = { .older_set = true, .top = w->top, .combined = totals_only };
+	struct report_options o = { .older_set = true, .top = w->top };
 	struct symbolizer *sym = symbolizer_new(NULL);
 	struct report *r = sym ? report_new(sym, &o) : NULL;
 	int err = r ? report_add_file(r, path) : -ENOMEM;
@@ -200,7 +200,7 @@ static int print(const char *path, const struct wishes *w, bool totals_only)
 static int import_to(const struct wishes *w, const char *path, char *text, uint32_t size)
 {
 	struct import *im;
-	int left_out = 0, err = import_new(path, &im);
+	int err = import_new(path, &im);
 
 	if (err)
 		return fail("%s: %s", path, strerror(-err));
@@ -210,13 +210,8 @@ static int import_to(const struct wishes *w, const char *path, char *text, uint3
 		return err == -EINVAL ? fail("this isn't the form of %s", w->what)
 				      : fail("%s", strerror(-err));
 	}
-	err = import_finish(im, &left_out);
-	if (err)
-		return fail("%s: %s", path, strerror(-err));
-	if (left_out)
-		fail("more than a million objects: the session has totals per stack only "
-		     "(leakreport -C)");
-	return print(path, w, left_out);
+	err = import_finish(im);
+	return err ? fail("%s: %s", path, strerror(-err)) : print(path, w);
 }
 
 static int run(const struct wishes *w, const struct source *source)

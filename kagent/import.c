@@ -6,6 +6,7 @@
 #include "common/session_writer.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ struct import {
 	struct named *caches;
 	size_t cache_count;
 	uint64_t objects;
-	int left_out;
+	bool totals_only;
 };
 
 int import_new(const char *path, struct import **out)
@@ -77,11 +78,17 @@ void import_abort(struct import *im)
 	import_free(im);
 }
 
-int import_finish(struct import *im, int *objects_left_out)
+void import_totals_only(struct import *im)
+{
+	im->totals_only = true;
+	session_writer_clear_krecords(im->w);
+	session_writer_header(im->w)->features |= SESSION_F_TOTALS;
+}
+
+int import_finish(struct import *im)
 {
 	int err = session_writer_finish(im->w, SESSION_END_STOPPED);
 
-	*objects_left_out = im->left_out;
 	import_free(im);
 	return err;
 }
@@ -188,7 +195,8 @@ static void add_objects(struct import *im, const struct import_site *s, uint32_t
 
 	r.tick = h->clock.ns1 > s->age_ns ? h->clock.ns1 - s->age_ns : 0;
 	for (uint64_t i = 0; i < s->count; i++) {
-		r.addr = s->addr ? s->addr : FIRST_ADDRESS / 2 + 64 * ++im->objects;
+		im->objects++;
+		r.addr = s->addr ? s->addr : FIRST_ADDRESS / 2 + 64 * im->objects;
 		r.size = size + (i < rest);
 		session_writer_krecord(im->w, &r);
 	}
@@ -197,7 +205,9 @@ static void add_objects(struct import *im, const struct import_site *s, uint32_t
 int import_add(struct import *im, const struct import_site *s)
 {
 	uint64_t frames[IMPORT_FRAMES];
-	struct session_site site = { .alloc_count = s->count, .alloc_bytes = s->bytes };
+	struct session_site site = {
+		.thread_slot = cache_of(im, s), .alloc_count = s->count, .alloc_bytes = s->bytes,
+	};
 	struct session_stack *stack;
 
 	if (!s->count)
@@ -207,17 +217,21 @@ int import_add(struct import *im, const struct import_site *s)
 		if (!frames[i])
 			return -ENOMEM;
 	}
-	site.stack = s->depth ? session_writer_stack(im->w, frames, s->depth, 0, 0) : 1;
+	site.stack = s->depth ? session_writer_stack(im->w, frames, s->depth, 0,
+							      site.thread_slot)
+			      : 1;
 	session_writer_site(im->w, &site);
 	stack = session_writer_edit_stack(im->w, site.stack);
 	if (stack) {
 		stack->live_bytes += s->bytes;
 		stack->peak_bytes += s->bytes;
 	}
-	if (s->count <= OBJECTS_MAX && im->objects + s->count <= OBJECTS_MAX)
-		add_objects(im, s, site.stack);
+	if (im->totals_only)
+		return 0;
+	if (s->count > OBJECTS_MAX || im->objects + s->count > OBJECTS_MAX)
+		import_totals_only(im);
 	else
-		im->left_out = 1;
+		add_objects(im, s, site.stack);
 	return 0;
 }
 

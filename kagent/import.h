@@ -38,11 +38,9 @@ struct import;
 
 int import_new(const char *path, struct import **out); /* the session to write; 0 or -errno */
 int import_add(struct import *im, const struct import_site *site);
-/*
- * Writes the session; 0 or -errno. Frees im. *objects_left_out says that single
- * objects were too many to be listed and only totals are in the session.
- */
-int import_finish(struct import *im, int *objects_left_out);
+/* Single objects are not known or too many: the session has totals per stack only. */
+void import_totals_only(struct import *im);
+int import_finish(struct import *im);	/* writes the session; 0 or -errno. Frees im */
 void import_abort(struct import *im);	/* NULL is allowed */
 
 /* "name+0x12/0x40 [module]" (%pS); 0 or -EINVAL. */

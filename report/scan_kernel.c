@@ -188,16 +188,19 @@ static int add_site(void *arg, const struct session_site *site)
 	return *own == NO_SITE ? -ENOMEM : 0;
 }
 
-/* --combined: nobody's in particular, because totals name no task. */
+/* Nobody's in particular, because totals name no task. */
 static int add_combined(void *arg, const struct session_site *site)
 {
 	struct kscan *scan = arg;
+	uint32_t pid = scan->r->options.pid;
 	int err = add_site(arg, site);
 	struct report_holding *h = err ? NULL : report_holding(scan->r, scan->site_of[site->stack],
 								scan->own_process, 0);
 
 	if (!h)
 		return -ENOMEM;
+	if (pid && scan->r->processes[scan->own_process].pid != pid)
+		return 0;
 	report_add_combined(&h->live, site, scan->header->sampling != SAMPLE_ALL);
 	return 0;
 }
@@ -218,14 +221,15 @@ int report_scan_kernel(struct report *r, struct session *s, size_t input)
 		.r = r, .s = s, .header = session_header(s), .now_ns = session_last_ns(s),
 		.own_process = r->sessions[input].process,
 	};
+	bool combined = r->options.combined || scan.header->features & SESSION_F_TOTALS;
 	int err = begin(&scan);
 
 	if (!err)
 		err = add_caches(&scan, input);
-	if (!err && !r->options.combined)
+	if (!err && !combined)
 		err = session_each_krecord(s, add_krecord, &scan);
 	if (!err)
-		err = session_each_site(s, r->options.combined ? add_combined : add_site, &scan);
+		err = session_each_site(s, combined ? add_combined : add_site, &scan);
 	if (!err) {
 		drop_shared(&scan);
 		err = report_scan_totals(r, s, input, scan.site_of);
