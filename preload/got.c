@@ -5,13 +5,13 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <link.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "elf_object.h"
 
 #define MAX_HOOKS	96
 #define PAGE		4096ul
@@ -19,7 +19,7 @@
 #define BUCKETS		256
 
 struct hook {
-	const char *name;
+	struct elf_name name;
 	uintptr_t hook, real;
 	bool release;		/* gives memory back */
 };
@@ -28,146 +28,81 @@ static struct hook hooks[MAX_HOOKS];
 static unsigned hook_count;
 static unsigned char by_name[BUCKETS];	/* index + 1 in hooks, by the hash of the name */
 static bool redirected;
-static unsigned changed;
-
-/* The dynamic section of one mapped object. */
-struct object {
-	uintptr_t bias;
-	const ElfW(Phdr) *phdr;
-	unsigned phnum;
-	const ElfW(Sym) *symtab;
-	const char *strtab;
-	const uint32_t *gnu_hash, *hash;
-	const ElfW(Rela) *rela, *jmprel;
-	size_t rela_count, jmprel_count;
-};
-
-/* glibc relocates the addresses in the dynamic section in place, musl and the vdso do not. */
-static uintptr_t dynamic_pointer(const struct object *o, uintptr_t value)
-{
-	return value < o->bias ? value + o->bias : value;
-}
-
-static void read_dynamic(struct object *o, const ElfW(Dyn) *d)
-{
-	for (; d->d_tag != DT_NULL; d++) {
-		uintptr_t p = dynamic_pointer(o, d->d_un.d_ptr);
-
-		switch (d->d_tag) {
-		case DT_SYMTAB:		o->symtab = (const ElfW(Sym) *)p; break;
-		case DT_STRTAB:		o->strtab = (const char *)p; break;
-		case DT_GNU_HASH:	o->gnu_hash = (const uint32_t *)p; break;
-		case DT_HASH:		o->hash = (const uint32_t *)p; break;
-		case DT_RELA:		o->rela = (const ElfW(Rela) *)p; break;
-		case DT_RELASZ:		o->rela_count = d->d_un.d_val / sizeof(ElfW(Rela)); break;
-		case DT_JMPREL:		o->jmprel = (const ElfW(Rela) *)p; break;
-		case DT_PLTRELSZ:	o->jmprel_count = d->d_un.d_val / sizeof(ElfW(Rela)); break;
-		}
-	}
-}
-
-static bool open_object(struct object *o, const struct dl_phdr_info *info)
-{
-	*o = (struct object){ .bias = info->dlpi_addr, .phdr = info->dlpi_phdr,
-			      .phnum = info->dlpi_phnum };
-	for (unsigned i = 0; i < o->phnum; i++)
-		if (o->phdr[i].p_type == PT_DYNAMIC)
-			read_dynamic(o, (const ElfW(Dyn) *)(o->bias + o->phdr[i].p_vaddr));
-	return o->symtab && o->strtab;
-}
-
-static bool contains(const struct object *o, uintptr_t addr)
-{
-	for (unsigned i = 0; i < o->phnum; i++)
-		if (o->phdr[i].p_type == PT_LOAD &&
-		    addr - o->bias - o->phdr[i].p_vaddr < o->phdr[i].p_memsz)
-			return true;
-	return false;
-}
-
-/* The hash table does not say how many symbols there are: the last chain ends with them. */
-static size_t count_symbols(const struct object *o)
-{
-	const uint32_t *h = o->gnu_hash, *buckets, *chain;
-	uint32_t last = 0;
-
-	if (!h)
-		return o->hash ? o->hash[1] : 0;
-	buckets = h + 4 + h[2] * (sizeof(ElfW(Addr)) / 4);
-	chain = buckets + h[0];
-	for (uint32_t i = 0; i < h[0]; i++)
-		if (buckets[i] > last)
-			last = buckets[i];
-	if (last < h[1])
-		return h[1];
-	while (!(chain[last - h[1]] & 1))
-		last++;
-	return last + 1;
-}
 
 /* ---- writing -------------------------------------------------------------- */
 
-static int protection(unsigned flags)
+/*
+ * Pages of an object that are read-only and were made writable, to be protected
+ * again together: one by one would take two system calls, and split mappings, for
+ * each of some hundred pointers.
+ */
+struct window {
+	uintptr_t start, end;
+	int prot;
+	bool open;
+};
+
+static struct window relro_window(const struct elf_object *o)
 {
-	return (flags & PF_R ? PROT_READ : 0) | (flags & PF_W ? PROT_WRITE : 0) |
-	       (flags & PF_X ? PROT_EXEC : 0);
+	struct window w = { .prot = PROT_READ };
+
+	elf_object_relro(o, &w.start, &w.end);
+	return w;
 }
 
-/* How the loader left the page of `addr`: by its segment, or read-only after relocation. */
-static int protection_at(const struct object *o, uintptr_t addr)
+static struct window symtab_window(const struct elf_object *o)
 {
-	int prot = PROT_READ | PROT_WRITE;
+	uintptr_t start = (uintptr_t)o->symtab;
+	uintptr_t end = start + elf_object_symbols(o) * sizeof(*o->symtab);
 
-	for (unsigned i = 0; i < o->phnum; i++) {
-		const ElfW(Phdr) *p = &o->phdr[i];
-		uintptr_t start = o->bias + p->p_vaddr, end = start + p->p_memsz;
+	return (struct window){ .start = start & -PAGE, .end = (end + PAGE - 1) & -PAGE,
+				.prot = elf_object_protection(o, start) };
+}
 
-		if (p->p_type == PT_LOAD && addr >= start && addr < end)
-			prot = protection(p->p_flags);
+static int window_protect(const struct window *w, int prot)
+{
+	return (int)syscall(SYS_mprotect, w->start, w->end - w->start, prot);
+}
+
+static void window_close(struct window *w)
+{
+	if (w->open)
+		window_protect(w, w->prot);
+	w->open = false;
+}
+
+/* A slot outside the window is written to as it is, or through a window of its own page. */
+static void store(const struct elf_object *o, struct window *w, uintptr_t *slot, uintptr_t value)
+{
+	struct window page = { .start = (uintptr_t)slot & -PAGE,
+			       .end = ((uintptr_t)slot & -PAGE) + PAGE };
+	bool inside = (uintptr_t)slot >= w->start && (uintptr_t)slot < w->end;
+
+	page.prot = inside ? w->prot : elf_object_protection(o, page.start);
+	if (!inside)
+		w = &page;
+	if (!(w->prot & PROT_WRITE) && !w->open) {
+		if (window_protect(w, w->prot | PROT_WRITE))
+			return;
+		w->open = true;
 	}
-	for (unsigned i = 0; i < o->phnum; i++) {
-		const ElfW(Phdr) *p = &o->phdr[i];
-		uintptr_t start = o->bias + p->p_vaddr, end = start + p->p_memsz;
-
-		if (p->p_type == PT_GNU_RELRO && addr >= (start & -PAGE) && addr < (end & -PAGE))
-			prot = PROT_READ;
-	}
-	return prot;
-}
-
-static int mprotect_page(void *page, int prot)
-{
-	return (int)syscall(SYS_mprotect, page, PAGE, prot);
-}
-
-static void store(const struct object *o, uintptr_t *slot, uintptr_t value)
-{
-	void *page = (void *)((uintptr_t)slot & -PAGE);
-	int prot = protection_at(o, (uintptr_t)slot);
-
-	if (!(prot & PROT_WRITE) && mprotect_page(page, prot | PROT_WRITE))
-		return;
 	__atomic_store_n(slot, value, __ATOMIC_RELEASE);
-	if (!(prot & PROT_WRITE))
-		mprotect_page(page, prot);
-	changed++;
+	window_close(&page);
 }
 
 /* ---- names ------------------------------------------------------------------ */
 
-static unsigned bucket_of(const char *name)
+static unsigned bucket_of(uint32_t hash)
 {
-	uint32_t h = 5381;
-
-	while (*name)
-		h = h * 33 + (unsigned char)*name++;
-	return (h ^ h >> 8 ^ h >> 16) % BUCKETS;
+	return (hash ^ hash >> 8 ^ hash >> 16) % BUCKETS;
 }
 
-static struct hook *find_hook(const char *name)
+static struct hook *find_hook(const char *text)
 {
-	for (unsigned b = bucket_of(name); by_name[b]; b = (b + 1) % BUCKETS)
-		if (!strcmp(hooks[by_name[b] - 1].name, name))
+	struct elf_name name = elf_name(text);
+
+	for (unsigned b = bucket_of(name.gnu); by_name[b]; b = (b + 1) % BUCKETS)
+		if (!strcmp(hooks[by_name[b] - 1].name.text, text))
 			return &hooks[by_name[b] - 1];
 	return NULL;
 }
@@ -188,21 +123,21 @@ static bool is_release(const char *name)
 
 static int list_hooks(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	struct object o;
+	struct elf_object o;
 	size_t count;
 
 	(void)size;
 	(void)arg;
-	if (!open_object(&o, info) || !contains(&o, (uintptr_t)got_prepare))
+	if (!elf_object_open(&o, info) || !elf_object_contains(&o, (uintptr_t)got_prepare))
 		return 0;
-	count = count_symbols(&o);
+	count = elf_object_symbols(&o);
 	for (size_t i = 1; i < count; i++) {
 		const ElfW(Sym) *s = &o.symtab[i];
 		const char *name = o.strtab + s->st_name;
 
 		if (s->st_shndx != SHN_UNDEF && ELF64_ST_TYPE(s->st_info) == STT_FUNC &&
 		    !starts_with(name, "libleak_") && hook_count < MAX_HOOKS)
-			hooks[hook_count++] = (struct hook){ name, o.bias + s->st_value, 0,
+			hooks[hook_count++] = (struct hook){ elf_name(name), o.bias + s->st_value, 0,
 							     is_release(name) };
 	}
 	return 1;
@@ -212,7 +147,7 @@ static void index_hooks(void)
 {
 	memset(by_name, 0, sizeof(by_name));
 	for (unsigned i = 0; i < hook_count; i++) {
-		unsigned b = bucket_of(hooks[i].name);
+		unsigned b = bucket_of(hooks[i].name.gnu);
 
 		while (by_name[b])
 			b = (b + 1) % BUCKETS;
@@ -228,24 +163,20 @@ static void index_hooks(void)
  */
 static int find_real_functions(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	struct object o;
-	size_t count;
+	struct elf_object o;
 
 	(void)size;
 	(void)arg;
-	if (!open_object(&o, info) || contains(&o, (uintptr_t)got_prepare))
+	if (!elf_object_open(&o, info) || elf_object_contains(&o, (uintptr_t)got_prepare))
 		return 0;
-	count = count_symbols(&o);
-	for (size_t i = 1; i < count; i++) {
-		const ElfW(Sym) *s = &o.symtab[i];
-		struct hook *h;
+	for (unsigned i = 0; i < hook_count; i++) {
+		uint32_t state = 0, at;
 
-		if (s->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(s->st_info) != STT_FUNC ||
-		    ELF64_ST_BIND(s->st_info) == STB_LOCAL)
+		if (hooks[i].real)
 			continue;
-		h = find_hook(o.strtab + s->st_name);
-		if (h && !h->real)
-			h->real = o.bias + s->st_value;
+		at = elf_object_function(&o, &hooks[i].name, &state);
+		if (at)
+			hooks[i].real = o.bias + o.symtab[at].st_value;
 	}
 	return 0;
 }
@@ -287,6 +218,7 @@ struct pass {
 	bool to_hooks;		/* else back */
 	bool release;		/* only hooks of this kind */
 	bool kinds;		/* ... or all */
+	uintptr_t from[BUCKETS];	/* a set: what pointers lead to that are to be turned */
 };
 
 static bool in_pass(const struct pass *pass, const struct hook *h)
@@ -294,94 +226,121 @@ static bool in_pass(const struct pass *pass, const struct hook *h)
 	return h && (pass->kinds || h->release == pass->release);
 }
 
+static uintptr_t before(const struct pass *pass, const struct hook *h)
+{
+	return pass->to_hooks ? h->real : h->hook;
+}
+
+static uintptr_t after(const struct pass *pass, const struct hook *h)
+{
+	return pass->to_hooks ? h->hook : h->real;
+}
+
+/* Its place in pass->from, or the free one for it. */
+static uintptr_t *place(struct pass *pass, uintptr_t addr)
+{
+	unsigned b = bucket_of((uint32_t)(addr >> 4));
+
+	while (pass->from[b] && pass->from[b] != addr)
+		b = (b + 1) % BUCKETS;
+	return &pass->from[b];
+}
+
+static void list_befores(struct pass *pass)
+{
+	for (unsigned i = 0; i < hook_count; i++)
+		if (in_pass(pass, &hooks[i]))
+			*place(pass, before(pass, &hooks[i])) = before(pass, &hooks[i]);
+}
+
 static bool is_pointer(uint32_t type)
 {
 	return type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64;
 }
 
-static void turn_pointers(const struct object *o, const ElfW(Rela) *rela, size_t count,
-			  const struct pass *pass)
+/* What a pointer leads to is compared first: nearly all lead elsewhere. */
+static void turn_pointers(const struct elf_object *o, struct window *w, const ElfW(Rela) *rela,
+			  size_t count, struct pass *pass)
 {
 	for (size_t i = 0; i < count; i++) {
 		uint32_t index = ELF64_R_SYM(rela[i].r_info);
-		uintptr_t *slot = (uintptr_t *)(o->bias + rela[i].r_offset);
+		uintptr_t *slot = (uintptr_t *)(o->bias + rela[i].r_offset), now;
 		const struct hook *h;
 
 		if (!index || !is_pointer(ELF64_R_TYPE(rela[i].r_info)))
 			continue;
+		now = __atomic_load_n(slot, __ATOMIC_RELAXED);
+		if (!now || !*place(pass, now))
+			continue;
 		h = find_hook(o->strtab + o->symtab[index].st_name);
-		if (!in_pass(pass, h))
-			continue;
-		if (__atomic_load_n(slot, __ATOMIC_RELAXED) == (pass->to_hooks ? h->real : h->hook))
-			store(o, slot, pass->to_hooks ? h->hook : h->real);
+		if (in_pass(pass, h) && now == before(pass, h))
+			store(o, w, slot, after(pass, h));
 	}
 }
 
-static bool is_provider(const struct object *o)
+/* The symbols by which the loader finds a hook's real function, in the object that defines it. */
+static void turn_function(const struct elf_object *o, struct window *w, const struct hook *h,
+			  const struct pass *pass)
 {
-	for (unsigned i = 0; i < hook_count; i++)
-		if (contains(o, hooks[i].real))
-			return true;
-	return false;
+	uint32_t state = 0, at;
+
+	while ((at = elf_object_function(o, &h->name, &state))) {
+		const ElfW(Sym) *s = &o->symtab[at];
+
+		if (o->bias + s->st_value == before(pass, h))
+			store(o, w, (uintptr_t *)&s->st_value, after(pass, h) - o->bias);
+	}
 }
 
-/* The symbol table of a library that defines a real function. */
-static void turn_symbols(const struct object *o, const struct pass *pass)
+static void turn_symbols(const struct elf_object *o, const struct pass *pass)
 {
-	size_t count = is_provider(o) ? count_symbols(o) : 0;
+	struct window w = { 0 };
 
-	for (size_t i = 1; i < count; i++) {
-		const ElfW(Sym) *s = &o->symtab[i];
-		const struct hook *h;
-		uintptr_t from;
-
-		if (s->st_shndx == SHN_UNDEF || ELF64_ST_TYPE(s->st_info) != STT_FUNC)
+	for (unsigned i = 0; i < hook_count; i++) {
+		if (!in_pass(pass, &hooks[i]) || !elf_object_contains(o, hooks[i].real))
 			continue;
-		h = find_hook(o->strtab + s->st_name);
-		if (!in_pass(pass, h) || !contains(o, h->real))
-			continue;
-		from = pass->to_hooks ? h->real : h->hook;
-		if (o->bias + s->st_value == from)
-			store(o, (uintptr_t *)&s->st_value,
-			      (pass->to_hooks ? h->hook : h->real) - o->bias);
+		if (!w.end)
+			w = symtab_window(o);
+		turn_function(o, &w, &hooks[i], pass);
 	}
+	window_close(&w);
 }
 
 static int turn_object(struct dl_phdr_info *info, size_t size, void *arg)
 {
-	const struct pass *pass = arg;
-	struct object o;
+	struct pass *pass = arg;
+	struct elf_object o;
+	struct window w;
 
 	(void)size;
-	if (!open_object(&o, info) || contains(&o, (uintptr_t)got_prepare))
+	if (!elf_object_open(&o, info) || elf_object_contains(&o, (uintptr_t)got_prepare))
 		return 0;
 	turn_symbols(&o, pass);
-	turn_pointers(&o, o.rela, o.rela_count, pass);
-	turn_pointers(&o, o.jmprel, o.jmprel_count, pass);
+	w = relro_window(&o);
+	turn_pointers(&o, &w, o.rela, o.rela_count, pass);
+	turn_pointers(&o, &w, o.jmprel, o.jmprel_count, pass);
+	window_close(&w);
 	return 0;
+}
+
+/* One pass over all objects. */
+static void turn(struct pass pass)
+{
+	list_befores(&pass);
+	dl_iterate_phdr(turn_object, &pass);
 }
 
 void got_redirect(void)
 {
-	struct pass pass = { .to_hooks = true, .release = true };
-
-	changed = 0;
 	redirected = true;
-	dl_iterate_phdr(turn_object, &pass);
-	pass.release = false;
-	dl_iterate_phdr(turn_object, &pass);
+	turn((struct pass){ .to_hooks = true, .release = true });
+	turn((struct pass){ .to_hooks = true, .release = false });
 }
 
 void got_restore(void)
 {
-	struct pass pass = { .kinds = true };
-
-	changed = 0;
-	dl_iterate_phdr(turn_object, &pass);
+	if (!redirected)
+		return;
+	turn((struct pass){ .kinds = true });
 	redirected = false;
-}
-
-unsigned got_changed(void)
-{
-	return changed;
 }

@@ -40,7 +40,4 @@ void got_redirect(void);
 /* Leads them to the real functions again. */
 void got_restore(void);
 
-/* How many pointers and symbols were changed by the last of the two. */
-unsigned got_changed(void);
-
 #endif
