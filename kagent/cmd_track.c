@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define LOOK_NS		500000000ull /* how often new caches and stacks are looked at */
+#define ANSWER_NS	100000000ull /* how long a request waits at most, but for its report */
 #define MAX_SITES	16384
 #define OBJECT_COST	176 /* bytes of kernel memory per object of --max-objects */
 
@@ -26,6 +27,7 @@ struct run {
 	struct capture *c;
 	struct symbolizer *sym;
 	struct live_server *server;
+	bool reported; /* there is a snapshot's session */
 	char scratch_dir[64]; /* for the session of the current snapshot, when nobody wants it */
 	char scratch[80];
 	char cmdline[256];
@@ -164,17 +166,17 @@ static int print_report(struct run *run, bool last)
 	return err;
 }
 
-/* All sites, for whoever asks the server. */
-static int publish(struct run *run)
+/* All sites as of the last snapshot, for whoever has asked the server. */
+static void answer(struct run *run)
 {
-	struct report *r;
-	int err = run->server ? build_report(run, 0, &r) : 0;
+	struct report *r = NULL;
 
-	if (err || !run->server)
-		return err;
+	if (!live_server_asked(run->server))
+		return;
+	if (!run->reported || build_report(run, 0, &r))
+		r = NULL;
 	live_server_publish(run->server, r);
 	report_free(r);
-	return 0;
 }
 
 static int write_outputs(struct run *run)
@@ -196,13 +198,13 @@ static int report_now(struct run *run, bool last)
 
 	if (!err)
 		err = write_session(run);
-	if (!err)
-		err = publish(run);
+	live_server_outdate(run->server);
+	run->reported = !err;
 	if (!err && !run->t->quiet)
 		err = print_report(run, last);
 	if (!err && last)
 		err = write_outputs(run);
-	if (!run->t->output)
+	if (!run->server)
 		unlink(run->scratch);
 	if (err == -EPERM)
 		return fail("the kernel hides its symbols: set kernel.kptr_restrict to 1 or 0, and "
@@ -249,20 +251,21 @@ static int print_event(void *arg, const struct ka_event *e)
 	return 0;
 }
 
-/* Waits for the next look; a trace is printed meanwhile. */
+/* Waits for the next look; meanwhile a trace is printed, and requests are answered. */
 static void wait_until(struct run *run, uint64_t ns)
 {
-	uint64_t now;
+	uint64_t now, until;
 
-	if (!run->t->trace) {
-		stop_sleep_until(ns);
-		return;
-	}
 	while (!stop_wanted() && (now = stop_now_ns()) < ns) {
-		uint64_t ms = (ns - now) / 1000000 + 1;
-
-		tracer_poll(capture_tracer(run->c), ms < 100 ? ms : 100, print_event, run);
-		fflush(stdout);
+		until = ns - now < ANSWER_NS ? ns : now + ANSWER_NS;
+		if (run->t->trace) {
+			tracer_poll(capture_tracer(run->c), (until - now) / 1000000 + 1,
+				    print_event, run);
+			fflush(stdout);
+		} else {
+			stop_sleep_until(until);
+		}
+		answer(run);
 	}
 }
 
@@ -400,6 +403,7 @@ int cmd_track(int argc, char **argv)
 	live_server_free(run.server);
 	capture_free(run.c);
 	symbolizer_free(run.sym);
+	unlink(run.scratch);
 	rmdir(run.scratch_dir);
 	return status;
 }

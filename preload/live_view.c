@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #define _GNU_SOURCE 1
-#include "preload/live_view.h"
+#include "preload/live_view_private.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,15 +19,7 @@
 
 #define BUFFER_BYTES	(256u << 10)	/* reports up to this size come in one piece */
 #define LAST_BATCHES 1000	/* of calls, of a ring that may still be written */
-
-struct live_view {
-	const struct settings *settings;
-	struct symbolizer *symbolizer;
-	FILE *out;		/* NULL: no text is to be printed (any more) */
-	bool colour;
-	size_t announced;	/* sessions */
-	struct beside *beside;
-};
+#define KEPT_MAX 1024		/* processes that have ended, in a served report */
 
 int live_view_new(const struct settings *settings, const char *sysroot, struct live_view **out)
 {
@@ -135,16 +127,21 @@ bool live_view_trace(struct live_view *view, struct follow *follow)
 	return more && view->out;
 }
 
-/*
- * Is the memory itself gone, so that nothing can be freed any more, however young
- * it is? Not when only the recording has ended.
- */
-static bool is_over(const struct followed *one)
+bool live_over(const struct followed *one)
 {
 	const struct session_header *header = session_header(one->session);
 
 	return one->state == FOLLOWED_ENDED && header->end_reason != SESSION_END_DETACH &&
 	       header->end_reason != SESSION_END_FORKED;
+}
+
+void live_clock(char *text, size_t size)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (!localtime_r(&now, &tm) || !strftime(text, size, "%H:%M:%S", &tm))
+		*text = '\0';
 }
 
 static int make_report(const struct live_view *view, const struct followed *one,
@@ -156,7 +153,7 @@ static int make_report(const struct live_view *view, const struct followed *one,
 		.progress = progress_show,
 		.progress_arg = &progress,
 		.older_set = true,
-		.older_ns = is_over(one) ? 0 : s->older_ns,
+		.older_ns = live_over(one) ? 0 : s->older_ns,
 		.top = s->top,
 		.blocks = s->show_allocs,
 		.combined = s->combined_only,
@@ -177,15 +174,6 @@ static int make_report(const struct live_view *view, const struct followed *one,
 	return 0;
 }
 
-static void write_clock(char *text, size_t size)
-{
-	time_t now = time(NULL);
-	struct tm tm;
-
-	if (!localtime_r(&now, &tm) || !strftime(text, size, "%H:%M:%S", &tm))
-		*text = '\0';
-}
-
 /* "11:16:33", and which process where there are several. */
 static void heading(const struct live_view *view, const struct followed *one, char *text,
 		    size_t size)
@@ -193,14 +181,14 @@ static void heading(const struct live_view *view, const struct followed *one, ch
 	const struct session_header *header = session_header(one->session);
 	char clock[16], comm[64];
 
-	write_clock(clock, sizeof(clock));
+	live_clock(clock, sizeof(clock));
 	if (view->announced < 2) {
 		snprintf(text, size, "%s", clock);
 		return;
 	}
 	fmt_name_buf(comm, sizeof(comm), session_string(one->session, header->comm));
 	snprintf(text, size, "%s pid %u (%s)%s", clock, header->pid, comm,
-		 is_over(one) ? ", ended" : "");
+		 live_over(one) ? ", ended" : "");
 }
 
 static void print_block(struct live_view *view, const struct followed *one,
@@ -211,7 +199,7 @@ static void print_block(struct live_view *view, const struct followed *one,
 		.show_allocs = view->settings->show_allocs,
 		.wide = view->settings->wide,
 		.colour = view->colour,
-		.details = is_over(one),
+		.details = live_over(one),
 		.time = text,
 	};
 
@@ -248,11 +236,26 @@ static void print_process(struct live_view *view, const struct followed *one, bo
 	report_free(report);
 }
 
-/* Shows a session that is complete a last time. */
+/* Is a session wanted although it has been shown whole? Counts those that only the server wants. */
+static bool is_kept(struct live_view *view)
+{
+	const struct settings *s = view->settings;
+
+	if (s->outputs.count || view->beside)
+		return true;
+	if (!s->serve)
+		return false;
+	if (++view->kept == KEPT_MAX + 1)
+		fprintf(stderr, "memleak: --serve: of the processes that have ended only the first %d "
+			"stay in the report\n", KEPT_MAX);
+	return view->kept <= KEPT_MAX;
+}
+
+/* A session that is complete has been shown a last time. */
 static void retire(struct live_view *view, struct followed *one)
 {
 	one->shown = true;
-	if (!view->settings->outputs.count && !view->beside)
+	if (!is_kept(view))
 		follow_done(one);
 }
 
@@ -269,7 +272,7 @@ static bool print_all(struct live_view *view, struct follow *follow, bool only_e
 			growth_keep(one);
 		if (view->out && view->settings->trace)
 			print_calls_left(view, one);
-		if (view->out && (!only_ended || is_over(one)))
+		if (view->out && (!only_ended || live_over(one)))
 			print_process(view, one, first);
 		first = false;
 		flush(view);
@@ -279,108 +282,13 @@ static bool print_all(struct live_view *view, struct follow *follow, bool only_e
 	return !first;
 }
 
-/* ---- the kernel's part ---- */
-
-static int kernel_report(const struct live_view *view, struct session *session,
-			 struct report **out)
-{
-	const struct settings *s = view->settings;
-	const struct report_options options = {
-		.older_set = true, .older_ns = s->older_ns, .top = s->top,
-		.blocks = s->show_allocs,
-	};
-	struct report *report = report_new(view->symbolizer, &options);
-	int rc = report ? report_add_session(report, session) : -ENOMEM;
-
-	if (!rc)
-		rc = report_build(report);
-	if (rc)
-		report_free(report);
-	else
-		*out = report;
-	return rc;
-}
-
-/* What the processes hold in the kernel; nothing when that is nothing. */
-static void print_kernel(const struct live_view *view, struct session *session, const char *when)
-{
-	const struct settings *s = view->settings;
-	char clock[16], text[64];
-	const struct text_options options = {
-		.show_allocs = s->show_allocs, .wide = s->wide, .colour = view->colour,
-		.time = text,
-	};
-	struct report *report;
-
-	if (!view->out || !session || kernel_report(view, session, &report))
-		return;
-	write_clock(clock, sizeof(clock));
-	snprintf(text, sizeof(text), "%s kernel%s", clock, when);
-	if (report_summary(report)->sites_live || report_summary(report)->lossy) {
-		text_print_stacks(view->out, report, &options);
-		text_print_losses(view->out, report);
-	}
-	report_free(report);
-}
-
-/* What stays in the kernel although the processes are gone: a line. */
-static void print_kernel_left(const struct live_view *view, struct session *session)
-{
-	struct report *report;
-	const struct figure *all;
-	char clock[16];
-
-	if (!view->out || !session || kernel_report(view, session, &report))
-		return;
-	all = &report_summary(report)->all;
-	write_clock(clock, sizeof(clock));
-	fprintf(view->out, "[%s kernel, after the end] %.0f bytes in %.0f allocations are left\n",
-		clock, all->est_bytes, all->est_count);
-	report_free(report);
-}
-
-static bool all_over(const struct follow *follow)
-{
-	for (const struct followed *one = follow_first(follow); one; one = one->next)
-		if (one->session && !is_over(one))
-			return false;
-	return true;
-}
-
-/*
- * The session that shows what the processes hold: as of now, and when they are
- * gone, as of the last time when they were not.
- */
-static struct session *kernel_part(const struct live_view *view, const struct follow *follow)
-{
-	struct session *before = beside_session(view->beside), *after = beside_after(view->beside);
-
-	if (!before || (after && !all_over(follow)))
-		return after;
-	return before;
-}
-
-static void print_kernel_last(const struct live_view *view, const struct follow *follow)
-{
-	struct session *part = kernel_part(view, follow), *after = beside_after(view->beside);
-
-	if (!all_over(follow)) {
-		print_kernel(view, part, "");
-	} else if (part == after) {
-		print_kernel(view, after, ", after the end");
-	} else {
-		print_kernel(view, part, ", before the end");
-		print_kernel_left(view, after);
-	}
-}
-
 bool live_view_interval(struct live_view *view, struct follow *follow)
 {
 	bool printed = print_all(view, follow, false);
 
 	if (view->beside)
 		beside_refresh(view->beside);
-	print_kernel(view, beside_session(view->beside), "");
+	live_kernel_print(view);
 	flush(view);
 	return printed;
 }
@@ -400,8 +308,8 @@ static int make_combined(struct live_view *view, struct follow *follow, uint64_t
 	for (struct followed *one = follow_first(follow); one && !rc; one = one->next)
 		if (one->session)
 			rc = report_add_session(report, one->session);
-	if (!rc && kernel_part(view, follow))
-		rc = report_add_session(report, kernel_part(view, follow));
+	if (!rc && live_kernel_part(view, follow))
+		rc = report_add_session(report, live_kernel_part(view, follow));
 	if (!rc)
 		rc = report_build(report);
 	if (rc) {
@@ -461,6 +369,6 @@ int live_view_final(struct live_view *view, struct follow *follow, bool only_end
 
 	print_all(view, follow, only_ended);
 	if (kernel)
-		print_kernel_last(view, follow);
+		live_kernel_print_last(view, follow);
 	return kernel || view->settings->outputs.count ? final_combined(view, follow, kernel) : 0;
 }

@@ -13,7 +13,7 @@
 #define STARTING_POLL_MS	5	/* for the header of a session that has just appeared */
 #define TRACE_POLL_MS		20
 
-enum { FD_TARGET, FD_FOLLOW, FD_TIMER, FD_COUNT };
+enum { FD_TARGET, FD_FOLLOW, FD_TIMER, FD_SERVER, FD_COUNT };
 
 struct watch {
 	const struct settings *settings;
@@ -21,7 +21,6 @@ struct watch {
 	struct follow *follow;
 	struct live_view *view;
 	struct live_server *server;
-	bool published;
 	uint64_t reports;	/* printed */
 	bool enough;		/* the target is not to be watched for more */
 	struct pollfd fds[FD_COUNT];
@@ -49,16 +48,15 @@ static bool wants_reports(const struct watch *w)
 	return (!s->trace || s->interval_given) && (!s->count || w->reports < s->count);
 }
 
-/* What is outstanding now, for whoever asks the server. */
+/* What is outstanding now, for whoever has asked the server. */
 static void publish(struct watch *w)
 {
 	struct report *report;
 
-	if (!w->server || live_view_combined(w->view, w->follow, &report))
-		return;
+	if (live_view_combined(w->view, w->follow, &report))
+		report = NULL;
 	live_server_publish(w->server, report);
 	report_free(report);
-	w->published = true;
 }
 
 static void interval_over(struct watch *w)
@@ -68,7 +66,7 @@ static void interval_over(struct watch *w)
 	if (read(w->fds[FD_TIMER].fd, &expired, sizeof(expired)) != sizeof(expired))
 		return;
 	growth_sample(w->follow);
-	publish(w);
+	live_server_outdate(w->server);
 	if (!wants_reports(w) || !live_view_interval(w->view, w->follow))
 		return;
 	if (++w->reports == w->settings->count)
@@ -95,9 +93,9 @@ static int loop(struct watch *w)
 		rc = follow_update(w->follow);
 		live_view_announce(w->view, w->follow);
 		trace_behind = w->settings->trace && live_view_trace(w->view, w->follow);
-		if (!w->published)
-			publish(w);
 		interval_over(w);
+		if (live_server_asked(w->server))
+			publish(w);
 		over = w->fds[FD_TARGET].revents && w->target->ops->event(w->target);
 	}
 	return rc;
@@ -121,6 +119,7 @@ int watch_run(const struct settings *settings, struct target *target, struct fol
 		.fds = {
 			[FD_TARGET] = { .fd = target->fd, .events = POLLIN },
 			[FD_FOLLOW] = { .fd = follow_fd(follow), .events = POLLIN },
+			[FD_SERVER] = { .fd = live_server_fd(server), .events = POLLIN },
 			[FD_TIMER] = { .fd = interval_timer(settings->interval_ns), .events = POLLIN },
 		},
 	};

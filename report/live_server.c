@@ -6,6 +6,7 @@
 #include "report/serve.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,12 +75,30 @@ void live_server_free(struct live_server *server)
 	free(server);
 }
 
+int live_server_fd(const struct live_server *server)
+{
+	return server ? serve_fd(server->serve) : -1;
+}
+
+bool live_server_asked(const struct live_server *server)
+{
+	struct pollfd asked = { .fd = live_server_fd(server), .events = POLLIN };
+
+	return server && poll(&asked, 1, 0) > 0;
+}
+
+void live_server_outdate(struct live_server *server)
+{
+	if (server)
+		serve_outdate(server->serve);
+}
+
 void live_server_publish(struct live_server *server, const struct report *report)
 {
 	int err = serve_publish(server->serve, report);
 
 	if (err && !server->failed)
-		fprintf(stderr, "%s: the served report is not up to date: %s\n", server->program,
+		fprintf(stderr, "%s: no report can be served: %s\n", server->program,
 			strerror(-err));
 	server->failed = err;
 }

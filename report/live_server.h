@@ -9,6 +9,7 @@
 
 #include "report/report.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct live_server;
@@ -24,7 +25,16 @@ struct live_server_options {
 int live_server_new(const struct live_server_options *options, struct live_server **out);
 void live_server_free(struct live_server *server);	/* NULL is allowed */
 
-/* From now on the server answers with this report. */
+/* To poll for input; -1: no server is wanted. */
+int live_server_fd(const struct live_server *server);
+
+/* Does somebody wait for live_server_publish()? False without a server. */
+bool live_server_asked(const struct live_server *server);
+
+/* Answers those who wait with this report; NULL: there is none yet. */
 void live_server_publish(struct live_server *server, const struct report *report);
+
+/* What was published before is too old for those who ask from now on. */
+void live_server_outdate(struct live_server *server);	/* NULL is allowed */
 
 #endif

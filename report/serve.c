@@ -13,8 +13,10 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,13 +26,24 @@ enum document {
 	DOC_HTML, DOC_JSON, DOC_METRICS, DOC_OPENMETRICS, DOC_HEAP, DOC_ALLOCS, DOC_COUNT
 };
 
+/* A request that waits for its document. */
+struct waiting {
+	struct MHD_Connection *connection;	/* suspended */
+	enum document which;
+};
+
 struct serve {
 	struct MHD_Daemon *daemon;
 	struct serve_access *access;
 	double refresh_s;
 	uint16_t port;
-	pthread_mutex_t lock;		/* guards documents */
-	struct MHD_Response *documents[DOC_COUNT];
+	int asked;			/* an eventfd; see serve_fd() */
+	pthread_mutex_t lock;		/* guards what follows */
+	struct MHD_Response *documents[DOC_COUNT];	/* NULL: to be made when it is asked for */
+	struct waiting waiting[SERVE_CONNECTIONS];
+	size_t waiting_count;
+	bool stopping;
+	/* constant once it runs */
 	struct MHD_Response *starting, *refused, *denied, *not_found, *no_method;
 };
 
@@ -123,24 +136,64 @@ static void drop(struct MHD_Response *r)
 		MHD_destroy_response(r);
 }
 
-/* Old responses live on until the connections that send them have finished. */
+/* Which documents are waited for. */
+static void find_wanted(struct serve *s, bool wanted[DOC_COUNT])
+{
+	eventfd_t count;
+
+	/* first: whoever comes later counts again */
+	eventfd_read(s->asked, &count);
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->waiting_count; i++)
+		wanted[s->waiting[i].which] = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Lets go on who waits for one of these. */
+static void resume(struct serve *s, const bool served[DOC_COUNT])
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->waiting_count; i++) {
+		if (served[s->waiting[i].which])
+			MHD_resume_connection(s->waiting[i].connection);
+		else
+			s->waiting[kept++] = s->waiting[i];
+	}
+	s->waiting_count = kept;
+}
+
 int serve_publish(struct serve *s, const struct report *r)
 {
-	struct MHD_Response *fresh[DOC_COUNT] = { NULL }, *old[DOC_COUNT];
+	struct MHD_Response *fresh[DOC_COUNT] = { NULL };
+	bool wanted[DOC_COUNT] = { false };
 	int err = 0;
 
-	for (int i = 0; i < DOC_COUNT && !err; i++)
-		err = render(r, (enum document)i, s->refresh_s, &fresh[i]);
-	memcpy(old, fresh, sizeof(old));
-	if (!err) {
-		pthread_mutex_lock(&s->lock);
-		memcpy(old, s->documents, sizeof(old));
-		memcpy(s->documents, fresh, sizeof(fresh));
-		pthread_mutex_unlock(&s->lock);
+	find_wanted(s, wanted);
+	for (int i = 0; r && i < DOC_COUNT && !err; i++)
+		if (wanted[i])
+			err = render(r, (enum document)i, s->refresh_s, &fresh[i]);
+	pthread_mutex_lock(&s->lock);
+	for (int i = 0; i < DOC_COUNT; i++) {
+		if (!fresh[i])
+			continue;
+		drop(s->documents[i]);
+		s->documents[i] = fresh[i];
 	}
-	for (int i = 0; i < DOC_COUNT; i++)
-		drop(old[i]);
+	resume(s, wanted);
+	pthread_mutex_unlock(&s->lock);
 	return err;
+}
+
+/* Responses live on until the connections that send them have finished. */
+void serve_outdate(struct serve *s)
+{
+	pthread_mutex_lock(&s->lock);
+	for (int i = 0; i < DOC_COUNT; i++) {
+		drop(s->documents[i]);
+		s->documents[i] = NULL;
+	}
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- requests ---- */
@@ -170,16 +223,28 @@ static bool find_document(struct MHD_Connection *c, const char *path, enum docum
 	return true;
 }
 
-static enum MHD_Result answer_document(struct serve *s, struct MHD_Connection *c,
-				       enum document which)
+/* Until the document has been made. */
+static void suspend(struct serve *s, struct MHD_Connection *c, enum document which)
 {
-	enum MHD_Result done;
+	s->waiting[s->waiting_count++] = (struct waiting){ c, which };
+	MHD_suspend_connection(c);
+	eventfd_write(s->asked, 1);
+}
+
+/* *state is set once a request has waited: then the document is there, or not to be had. */
+static enum MHD_Result answer_document(struct serve *s, struct MHD_Connection *c,
+				       enum document which, void **state)
+{
+	enum MHD_Result done = MHD_YES;
 
 	pthread_mutex_lock(&s->lock);
 	if (s->documents[which])
 		done = MHD_queue_response(c, MHD_HTTP_OK, s->documents[which]);
-	else
+	else if (*state || s->stopping || s->waiting_count == SERVE_CONNECTIONS)
 		done = MHD_queue_response(c, MHD_HTTP_SERVICE_UNAVAILABLE, s->starting);
+	else
+		suspend(s, c, which);
+	*state = s;
 	pthread_mutex_unlock(&s->lock);
 	return done;
 }
@@ -193,7 +258,6 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *p
 
 	(void)version;
 	(void)upload;
-	(void)state;
 	if (*upload_size)
 		return MHD_NO;
 	if (!serve_access_host(s->access, header_of(c, MHD_HTTP_HEADER_HOST)))
@@ -205,7 +269,7 @@ static enum MHD_Result answer(void *arg, struct MHD_Connection *c, const char *p
 		return MHD_queue_response(c, MHD_HTTP_METHOD_NOT_ALLOWED, s->no_method);
 	if (!find_document(c, path, &which))
 		return MHD_queue_response(c, MHD_HTTP_NOT_FOUND, s->not_found);
-	return answer_document(s, c, which);
+	return answer_document(s, c, which, state);
 }
 
 /* ---- life ---- */
@@ -234,8 +298,9 @@ static struct MHD_Daemon *start_daemon(struct serve *s, int fd)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO, 0, NULL, NULL,
-				  answer, s, MHD_OPTION_LISTEN_SOCKET, fd,
+	daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_AUTO |
+					  MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, answer, s,
+				  MHD_OPTION_LISTEN_SOCKET, fd,
 				  MHD_OPTION_CONNECTION_LIMIT, SERVE_CONNECTIONS,
 				  MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
 				  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)16384,
@@ -248,8 +313,10 @@ static int start(struct serve *s, const struct serve_options *o, const char **wh
 {
 	int fd = -1, err = serve_access_new(o->address, o->token, &s->access, why);
 
-	if (!err)
-		err = make_messages(s);
+	if (!err) {
+		s->asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		err = s->asked < 0 ? -errno : make_messages(s);
+	}
 	if (!err)
 		err = serve_access_listen(s->access, &fd, &s->port, why);
 	if (err)
@@ -270,6 +337,7 @@ int serve_start(const struct serve_options *o, struct serve **out, const char **
 	*why = "no memory";
 	if (!s)
 		return -ENOMEM;
+	s->asked = -1;
 	pthread_mutex_init(&s->lock, NULL);
 	s->refresh_s = o->refresh_s > 1 ? o->refresh_s : 1;
 	err = start(s, o, why);
@@ -286,12 +354,30 @@ uint16_t serve_port(const struct serve *s)
 	return s->port;
 }
 
+int serve_fd(const struct serve *s)
+{
+	return s->asked;
+}
+
+static void stop_daemon(struct serve *s)
+{
+	const bool all[DOC_COUNT] = { true, true, true, true, true, true };
+
+	pthread_mutex_lock(&s->lock);
+	s->stopping = true;
+	resume(s, all);
+	pthread_mutex_unlock(&s->lock);
+	MHD_stop_daemon(s->daemon);
+}
+
 void serve_stop(struct serve *s)
 {
 	if (!s)
 		return;
 	if (s->daemon)
-		MHD_stop_daemon(s->daemon);
+		stop_daemon(s);
+	if (s->asked >= 0)
+		close(s->asked);
 	for (int i = 0; i < DOC_COUNT; i++)
 		drop(s->documents[i]);
 	drop(s->starting);

@@ -9,7 +9,8 @@
  *	/debug/pprof/allocs	the same, which shows what was allocated at first: where
  *				Parca and Pyroscope look unless told otherwise
  *
- * and nothing else. What is served is the report that was published last.
+ * and nothing else. A document is made when it is first asked for, by the caller, and
+ * then served until the caller calls it outdated: what nobody asks for costs nothing.
  *
  * Who may ask: with an address of the loopback interface anyone on this machine
  * whose request names it by a local name (a page that had its own name resolved to
@@ -34,11 +35,11 @@ struct serve;
 struct serve_options {
 	const char *address;	/* "127.0.0.1:9977", "[::1]:9977", "localhost:9977", "9977"; port 0: any */
 	const char *token;	/* "@FILE": the first line of FILE, which ps doesn't show; NULL: none */
-	double refresh_s;	/* how often a report is published; at least 1 is assumed */
+	double refresh_s;	/* how often documents are outdated; at least 1 is assumed */
 };
 
 /*
- * Starts to answer, with 503 until the first report is published. 0, or -errno and
+ * Starts to answer. 0, or -errno and
  * *why says in a few words (constant text) what was wrong: -EINVAL: no such address;
  * -EACCES: the token is missing or short; an error of socket, bind or listen.
  */
@@ -47,8 +48,17 @@ int serve_start(const struct serve_options *o, struct serve **out, const char **
 /* The port that is listened on. */
 uint16_t serve_port(const struct serve *s);
 
-/* Replaces what is served. 0, or -errno, and then the report before is still served. */
+/* Readable when somebody waits for a document: then serve_publish() is due. */
+int serve_fd(const struct serve *s);
+
+/*
+ * Makes what is waited for of this report, and answers; r NULL: there is none, which is
+ * answered with 503. 0, or -errno, and then 503 is the answer, too.
+ */
 int serve_publish(struct serve *s, const struct report *r);
+
+/* From now on documents are made anew when they are asked for. */
+void serve_outdate(struct serve *s);
 
 /* Closes all connections. NULL is allowed. */
 void serve_stop(struct serve *s);

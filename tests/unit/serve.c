@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -36,15 +37,41 @@ static struct serve *started(const char *address, const char *token)
 	return s;
 }
 
+/* What the commands do when somebody asks; NULL: no report yet. */
+static struct report *current;
+
 static void publish(struct serve *s)
 {
-	struct report *r = report_new(symbolizer, NULL);
+	report_free(current);
+	current = report_new(symbolizer, NULL);
+	assert_non_null(current);
+	assert_int_equal(report_add_file(current, path), 0);
+	assert_int_equal(report_build(current), 0);
+	serve_outdate(s);
+}
 
-	assert_non_null(r);
-	assert_int_equal(report_add_file(r, path), 0);
-	assert_int_equal(report_build(r), 0);
-	assert_int_equal(serve_publish(s, r), 0);
-	report_free(r);
+static unsigned int made;	/* how often reports were asked for */
+
+/* Answers until the connection can be read. */
+static void answer_until_readable(struct serve *s, int fd)
+{
+	struct pollfd fds[2] = { { .fd = fd, .events = POLLIN },
+				 { .fd = serve_fd(s), .events = POLLIN } };
+
+	do {
+		assert_true(poll(fds, 2, 20000) > 0);
+		if (fds[1].revents) {
+			made++;
+			assert_int_equal(serve_publish(s, current), 0);
+		}
+	} while (!fds[0].revents);
+}
+
+static void stop(struct serve *s)
+{
+	serve_stop(s);
+	report_free(current);
+	current = NULL;
 }
 
 static int connected(const struct serve *s)
@@ -59,7 +86,7 @@ static int connected(const struct serve *s)
 }
 
 /* Sends the request line and headers; the answer is in answer[]. Returns the status. */
-static int asked(const struct serve *s, const char *request)
+static int asked(struct serve *s, const char *request)
 {
 	char text[1024];
 	size_t len = 0;
@@ -68,6 +95,7 @@ static int asked(const struct serve *s, const char *request)
 
 	snprintf(text, sizeof(text), "%s\r\nConnection: close\r\n\r\n", request);
 	assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	answer_until_readable(s, fd);
 	while ((n = read(fd, answer + len, ANSWER_MAX - 1 - len)) > 0)
 		len += (size_t)n;
 	close(fd);
@@ -75,7 +103,7 @@ static int asked(const struct serve *s, const char *request)
 	return len > 12 ? atoi(answer + 9) : 0;
 }
 
-static int got(const struct serve *s, const char *target)
+static int got(struct serve *s, const char *target)
 {
 	char request[256];
 
@@ -132,7 +160,7 @@ static void serves_each_document(void **state)
 	assert_null(strstr(answer, "# EOF"));
 	assert_int_equal(got(s, "/debug/pprof/heap"), 200);
 	assert_non_null(strstr(answer, "\r\n\r\n\x1f\x8b"));
-	serve_stop(s);
+	stop(s);
 }
 
 static void speaks_openmetrics_when_asked(void **state)
@@ -146,7 +174,7 @@ static void speaks_openmetrics_when_asked(void **state)
 	assert_non_null(strstr(answer, "# TYPE memleak_losses counter\n"));
 	assert_non_null(strstr(answer, "memleak_losses_total{cause=\"depth-cut\"} 1\n"));
 	assert_string_equal(answer + strlen(answer) - 6, "# EOF\n");
-	serve_stop(s);
+	stop(s);
 }
 
 static void answers_503_before_the_first_report(void **state)
@@ -155,7 +183,7 @@ static void answers_503_before_the_first_report(void **state)
 
 	(void)state;
 	assert_int_equal(got(s, "/metrics"), 503);
-	serve_stop(s);
+	stop(s);
 }
 
 static void knows_no_other_path_or_method(void **state)
@@ -172,7 +200,7 @@ static void knows_no_other_path_or_method(void **state)
 		assert_int_equal(got(s, paths[i]), 404);
 	assert_int_equal(asked(s, "DELETE / HTTP/1.1\r\nHost: localhost"), 405);
 	assert_int_equal(asked(s, "HEAD / HTTP/1.1\r\nHost: localhost"), 200);
-	serve_stop(s);
+	stop(s);
 }
 
 static void refuses_names_that_are_not_local(void **state)
@@ -196,7 +224,7 @@ static void refuses_names_that_are_not_local(void **state)
 		assert_null(strstr(answer, "memleak_"));
 	}
 	assert_int_equal(asked(s, "GET /metrics HTTP/1.0"), 421);
-	serve_stop(s);
+	stop(s);
 }
 
 static void wants_the_token(void **state)
@@ -218,7 +246,7 @@ static void wants_the_token(void **state)
 	assert_int_equal(asked(s, request), 200);
 	snprintf(request, sizeof(request), "%sBearer 0123456789abcdeF", get);
 	assert_int_equal(asked(s, request), 401);
-	serve_stop(s);
+	stop(s);
 }
 
 static void starts_only_where_it_is_safe(void **state)
@@ -256,7 +284,7 @@ static void says_when_the_port_is_taken(void **state)
 	o.address = address;
 	assert_int_equal(serve_start(&o, &other, &why), -EADDRINUSE);
 	assert_null(other);
-	serve_stop(s);
+	stop(s);
 }
 
 /* Connections that say nothing don't keep others out for good, and are bounded. */
@@ -272,7 +300,7 @@ static void survives_more_connections_than_it_takes(void **state)
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		close(fds[i]);
 	assert_int_equal(got(s, "/metrics"), 200);
-	serve_stop(s);
+	stop(s);
 }
 
 static void an_answer_under_way_outlives_its_report(void **state)
@@ -288,13 +316,73 @@ static void an_answer_under_way_outlives_its_report(void **state)
 	publish(s);
 	fd = connected(s);
 	assert_int_equal(write(fd, request, strlen(request)), (ssize_t)strlen(request));
+	answer_until_readable(s, fd);
 	for (int i = 0; i < 5; i++)
 		publish(s);
 	while ((n = read(fd, answer + len, ANSWER_MAX - 1 - len)) > 0)
 		len += (size_t)n;
 	close(fd);
 	assert_true(len > 100 && answer[len - 1] == '\n');
-	serve_stop(s);
+	stop(s);
+}
+
+static void makes_only_what_is_asked_for(void **state)
+{
+	struct serve *s = started("127.0.0.1:0", NULL);
+
+	(void)state;
+	publish(s);
+	made = 0;
+	assert_int_equal(got(s, "/nothing"), 404);
+	assert_int_equal(made, 0);
+	assert_int_equal(got(s, "/metrics"), 200);
+	assert_int_equal(made, 1);
+	assert_int_equal(got(s, "/metrics"), 200);
+	assert_int_equal(made, 1);	/* the same is good enough */
+	assert_int_equal(got(s, "/report.json"), 200);
+	assert_int_equal(made, 2);
+	serve_outdate(s);
+	assert_int_equal(got(s, "/metrics"), 200);
+	assert_int_equal(made, 3);
+	stop(s);
+}
+
+/* Several that wait for one document are answered at once. */
+static void answers_all_who_wait(void **state)
+{
+	struct serve *s = started("127.0.0.1:0", NULL);
+	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+				      "Connection: close\r\n\r\n";
+	int fds[SERVE_CONNECTIONS];
+	char byte;
+
+	(void)state;
+	publish(s);
+	for (size_t i = 0; i < SERVE_CONNECTIONS; i++) {
+		fds[i] = connected(s);
+		assert_int_equal(write(fds[i], request, strlen(request)), (ssize_t)strlen(request));
+	}
+	for (size_t i = 0; i < SERVE_CONNECTIONS; i++) {
+		answer_until_readable(s, fds[i]);
+		assert_int_equal(read(fds[i], &byte, 1), 1);
+		close(fds[i]);
+	}
+	stop(s);
+}
+
+/* Nobody makes a document any more for those who wait, and it ends all the same. */
+static void stops_while_somebody_waits(void **state)
+{
+	struct serve *s = started("127.0.0.1:0", NULL);
+	static const char request[] = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
+	struct pollfd waits = { .fd = serve_fd(s), .events = POLLIN };
+	int fd = connected(s);
+
+	(void)state;
+	assert_int_equal(write(fd, request, strlen(request)), (ssize_t)strlen(request));
+	assert_int_equal(poll(&waits, 1, 20000), 1);
+	stop(s);
+	close(fd);
 }
 
 static int set_up(void **state)
@@ -331,6 +419,9 @@ int main(void)
 		cmocka_unit_test(says_when_the_port_is_taken),
 		cmocka_unit_test(survives_more_connections_than_it_takes),
 		cmocka_unit_test(an_answer_under_way_outlives_its_report),
+		cmocka_unit_test(makes_only_what_is_asked_for),
+		cmocka_unit_test(answers_all_who_wait),
+		cmocka_unit_test(stops_while_somebody_waits),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
