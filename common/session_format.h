@@ -127,6 +127,7 @@ enum session_loss {
 	LOSS_THREADS = 16,	/* more threads than the thread table can name */
 	LOSS_MODULES = 17,	/* modules that could not be recorded */
 	LOSS_MISSED_RETURN = 18,/* uprobes: a call of the allocator whose return was not seen */
+	LOSS_PHANTOMS = 19,	/* kernel: objects found freed that the session does not list */
 	LOSS_MAX = 32
 };
 

@@ -275,8 +275,10 @@ static int keep_phantom(struct capture *c, const struct capture_object *o)
 	struct capture_object *copy;
 
 	caches_of(c)[o->cache].freed_unseen++;
-	if (c->phantoms.count >= CAPTURE_PHANTOMS)
+	if (c->phantoms.count >= CAPTURE_PHANTOMS) {
+		c->unlisted++;
 		return 0;
+	}
 	copy = capture_append(&c->phantoms, sizeof(*copy));
 	if (!copy)
 		return -ENOMEM;
@@ -505,6 +507,11 @@ const struct capture_object *capture_object(const struct capture *c, size_t i)
 size_t capture_phantom_count(const struct capture *c)
 {
 	return c->phantoms.count;
+}
+
+uint64_t capture_unlisted_phantoms(const struct capture *c)
+{
+	return c->unlisted;
 }
 
 const struct capture_object *capture_phantom(const struct capture *c, size_t i)

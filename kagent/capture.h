@@ -93,6 +93,7 @@ const struct capture_object *capture_object(const struct capture *c, size_t i);
 /* Objects found freed or gone since the start, at most CAPTURE_PHANTOMS of them. */
 #define CAPTURE_PHANTOMS 65536u
 size_t capture_phantom_count(const struct capture *c);
+uint64_t capture_unlisted_phantoms(const struct capture *c);	/* those beyond it */
 const struct capture_object *capture_phantom(const struct capture *c, size_t i);
 size_t capture_site_count(const struct capture *c);
 const struct capture_site *capture_site(const struct capture *c, size_t i);

@@ -36,6 +36,7 @@ struct capture {
 	struct array strays;	/* struct ka_forget: of caches that nobody wants */
 	struct hash_index cache_index, site_index, ustack_index;
 	uint64_t start_ns, snapshot_ns;
+	uint64_t unlisted;	/* phantoms beyond CAPTURE_PHANTOMS */
 };
 
 /* A new element at the end, not initialized; NULL without memory. */

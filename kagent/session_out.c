@@ -298,6 +298,7 @@ static void add_losses(struct out *o)
 	for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++)
 		session_writer_loss(o->w, map[i].to, loss[map[i].from]);
 	session_writer_loss(o->w, LOSS_RECURSION, recursion);
+	session_writer_loss(o->w, LOSS_PHANTOMS, capture_unlisted_phantoms(o->c));
 }
 
 static uint32_t file_string(struct session_writer *w, const char *path)

@@ -133,6 +133,42 @@ static ssize_t convert(struct frame_map *map, const struct session_stack *stack,
 	return (ssize_t)(used + depth);
 }
 
+/* libleak.so, beside which kagent runs for memleak --kernel. */
+static bool is_recorder(const struct frame_map *map, uint32_t location)
+{
+	const struct symbol_module *m =
+		symbolizer_module_info(map->r->sym,
+				       symbolizer_location_module(map->r->sym, location));
+
+	return m && !m->kernel && !strcmp(m->name, "libleak.so");
+}
+
+/*
+ * A user stack beneath a kernel stack, buf[from..to]: the functions of the recorder are no
+ * business of who reads it. Where they stand between the program and the kernel they go;
+ * where the recorder itself has called the kernel, one frame says so. The new end, or -ENOMEM.
+ */
+static ssize_t trim_recorder(struct frame_map *map, size_t from, size_t to)
+{
+	size_t kept = from;
+
+	for (size_t i = from; i < to; i++) {
+		uint32_t at = map->buf[i];
+
+		if (is_recorder(map, at)) {
+			if (i > from)
+				continue;
+			at = symbolizer_named(map->r->sym,
+					      symbolizer_location_module(map->r->sym, at),
+					      "(recorder)", 0, 0, NULL, 0);
+			if (!at)
+				return -ENOMEM;
+		}
+		map->buf[kept++] = at;
+	}
+	return (ssize_t)kept;
+}
+
 static uint32_t convert_stack(struct frame_map *map, uint32_t stack, uint32_t user_stack)
 {
 	const struct session_stack *own = session_stack(map->s, stack);
@@ -144,8 +180,13 @@ static uint32_t convert_stack(struct frame_map *map, uint32_t stack, uint32_t us
 		depth = convert(map, own, 0);
 		flags = own->flags & ~STACK_USER;
 	}
-	if (user && depth >= 0)
-		depth = convert(map, user, (size_t)depth);
+	if (user && depth >= 0) {
+		size_t from = (size_t)depth;
+
+		depth = convert(map, user, from);
+		if (depth > (ssize_t)from)
+			depth = trim_recorder(map, from, (size_t)depth);
+	}
 	if (depth < 0 || depth > UINT32_MAX)
 		return NO_SITE;
 	return report_stack_id(map->r, map->buf, (uint32_t)depth, flags);

@@ -36,6 +36,8 @@ static const struct loss_text texts[LOSS_MAX] = {
 	[LOSS_THREADS] = { "threads", "threads beyond the thread table: shown without a name",
 		false },
 	[LOSS_MODULES] = { "modules", "modules that could not be recorded", false },
+	[LOSS_PHANTOMS] = { "phantoms",
+		"objects freed without an event beyond those that are listed", false },
 	[LOSS_MISSED_RETURN] = { "missed-return",
 		"allocations not recorded: their return was not seen (uprobes)", true },
 };

@@ -146,6 +146,24 @@ uint32_t report_task_process(struct report *r, const struct session *s,
 	return found != HASH_INDEX_NONE ? r->processes[found].last_image : append_process(r, &p);
 }
 
+void report_task_seen(struct report *r, uint32_t process, const struct session_task *t,
+		      uint64_t ns)
+{
+	struct report_process *p = &r->processes[process];
+	bool is_main = t->tid == t->pid;
+	const char *comm;
+
+	if (p->has_session || p->pid != t->pid || is_main < p->comm_main ||
+	    (is_main == p->comm_main && ns < p->comm_ns))
+		return;
+	comm = strpool_add_n(r->strings, t->comm, strnlen(t->comm, sizeof(t->comm)));
+	if (!comm)
+		return;
+	p->comm = comm;
+	p->comm_ns = ns;
+	p->comm_main = is_main;
+}
+
 static int compare_identity(const void *a, const void *b)
 {
 	const struct report_process *x = *(const struct report_process *const *)a;

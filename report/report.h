@@ -147,6 +147,8 @@ struct report_process {
 	uint64_t begin_ns;	/* CLOCK_REALTIME when its session began; 0: it has none */
 	uint32_t last_image;	/* index: what it executed last, of the entries for one process */
 	bool has_session;	/* a session of its own is among the inputs */
+	uint64_t comm_ns;	/* without one: when it had that comm, by whatever clock it has */
+	bool comm_main;		/* it is its main thread's */
 	bool parent_present;	/* it was forked, and the parent's session is among them too */
 	struct figure live[KIND_COUNT];
 	struct figure inherited;

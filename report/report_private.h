@@ -102,6 +102,13 @@ uint32_t report_session_process(struct report *r, const struct session *s);
 uint32_t report_task_process(struct report *r, const struct session *s,
 			     const struct session_task *t);
 
+/*
+ * A task of this process allocated at a moment (CLOCK_MONOTONIC, ns). Without a session of
+ * its own, a process is called what its main thread, else any, was called last.
+ */
+void report_task_seen(struct report *r, uint32_t process, const struct session_task *t,
+		      uint64_t ns);
+
 /* Finds out whose parents' sessions are there; when all processes are registered. */
 void report_link_parents(struct report *r);
 

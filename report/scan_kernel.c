@@ -103,6 +103,8 @@ static int add_krecord(void *arg, const struct session_krecord *k)
 
 	if (site == NO_SITE || process == NO_SITE)
 		return -ENOMEM;
+	if (session_task(scan->s, k->task))
+		report_task_seen(scan->r, process, session_task(scan->s, k->task), born);
 	if (!report_wants_block(scan->r, k->size, age_ns, h->older_ns) ||
 	    (pid && scan->r->processes[process].pid != pid))
 		return 0;

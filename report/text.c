@@ -380,7 +380,8 @@ void text_print_totals(FILE *f, const struct report *r, const struct text_option
 	}
 	putc('\n', f);
 	text_print_hidden(f, r, o);
-	print_extra(f, "Freed without an event, not counted: ", &sum->freed_unseen, "objects");
+	print_extra(f, sum->loss[LOSS_PHANTOMS] ? "Freed without an event, not counted: at least " :
+		    "Freed without an event, not counted: ", &sum->freed_unseen, "objects");
 	print_extra(f, "In the baseline, not counted: ", &sum->known, "allocations");
 	print_extra(f, "Suppressed, not counted: ", &sum->suppressed, "allocations");
 	print_overhead(f, r);

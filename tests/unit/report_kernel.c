@@ -3,9 +3,11 @@
 #include "common/session_writer.h"
 #include "report/rank.h"
 #include "report/report.h"
+#include "report/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,10 +130,157 @@ static void test_totals(void **state)
 	unlink(path);
 }
 
+/* ---- tasks, phantoms, the recorder's own frames ---- */
+
+static struct session_writer *begin(void)
+{
+	struct session_writer *w;
+
+	assert_int_equal(session_writer_create(path, SESSION_KERNEL, SESSION_WRITE_WHOLE, &w), 0);
+	return w;
+}
+
+static void add_object(struct session_writer *w, uint64_t n, uint64_t tick, uint32_t user,
+		       uint32_t task)
+{
+	static const uint64_t frames[] = { 0xffffffff81300000ull };
+	struct session_krecord r = {
+		.addr = 0xffff888000000000ull + n * 64, .size = 64, .tick = tick,
+		.stack = session_writer_stack(w, frames, 1, 0, 0), .user_stack = user,
+		.task = task, .verdict = n & 1 ? VERDICT_FREED : VERDICT_LIVE, .kind = KREC_SLAB,
+	};
+
+	session_writer_krecord(w, &r);
+}
+
+static uint32_t task(struct session_writer *w, uint32_t pid, uint32_t tid, const char *comm)
+{
+	struct session_task t = { .pid = pid, .tid = tid, .start_ns = 5000000000ull };
+
+	strncpy(t.comm, comm, sizeof(t.comm));
+	return session_writer_task(w, &t);
+}
+
+/* A shell that executes grep, whose thread has a name of its own; a process of threads only. */
+static void test_task_names(void **state)
+{
+	struct session_writer *w = begin();
+	struct symbolizer *sym = symbolizer_new(NULL);
+	struct report *r;
+	unsigned int found = 0;
+
+	(void)state;
+	add_object(w, 0, 300, 0, task(w, 7, 7, "grep"));
+	add_object(w, 2, 500, 0, task(w, 7, 8, "pool"));
+	add_object(w, 4, 100, 0, task(w, 7, 7, "sh"));
+	add_object(w, 6, 100, 0, task(w, 9, 10, "one"));
+	add_object(w, 8, 200, 0, task(w, 9, 11, "two"));
+	assert_int_equal(session_writer_finish(w, SESSION_END_STOPPED), 0);
+	r = build(sym, NULL);
+	for (size_t i = 0; i < report_process_count(r); i++) {
+		const struct report_process *p = report_process(r, i);
+
+		found += p->pid == 7 && !strcmp(p->comm, "grep");
+		found += p->pid == 9 && !strcmp(p->comm, "two");
+	}
+	assert_int_equal(found, 2);
+	report_free(r);
+	symbolizer_free(sym);
+	unlink(path);
+}
+
+static bool text_has(const struct report *r, const char *wanted)
+{
+	const struct text_options options = { 0 };
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	bool has;
+
+	text_print_totals(f, r, &options);
+	fclose(f);
+	has = strstr(text, wanted);
+	free(text);
+	return has;
+}
+
+static void test_phantoms_are_a_floor(void **state)
+{
+	struct symbolizer *sym = symbolizer_new(NULL);
+
+	(void)state;
+	for (uint64_t unlisted = 0; unlisted < 2; unlisted++) {
+		struct session_writer *w = begin();
+		struct report *r;
+
+		add_object(w, 1, 10, 0, 0);
+		session_writer_loss(w, LOSS_PHANTOMS, unlisted);
+		assert_int_equal(session_writer_finish(w, SESSION_END_STOPPED), 0);
+		r = build(sym, NULL);
+		assert_true(text_has(r, unlisted ? "not counted: at least 64 bytes in 1 objects" :
+						   "not counted: 64 bytes in 1 objects"));
+		report_free(r);
+	}
+	symbolizer_free(sym);
+	unlink(path);
+}
+
+static void add_module(struct session_writer *w, uint64_t start, const char *name)
+{
+	struct session_module m = {
+		.start = start, .end = start + 0x10000, .bias = start,
+		.path = session_writer_string(w, name),
+	};
+
+	session_writer_module(w, &m);
+}
+
+/* The modules of the frames of the site that this object is at, and functions that have names. */
+static void assert_frames(const struct report *r, const struct report_site *site, const char *wanted)
+{
+	char text[256] = "";
+
+	for (uint32_t i = 0; i < site->depth; i++) {
+		size_t count;
+		const struct symbol_frame *f = symbolizer_frames(report_symbolizer(r),
+								 site->locations[i], &count);
+
+		strcat(strcat(strcat(text, f->module), f->function ? f->function : ""), " ");
+	}
+	assert_string_equal(text, wanted);
+}
+
+static void test_recorder_frames(void **state)
+{
+	static const uint64_t between[] = { 0x40010, 0x10010, 0x30010 };
+	static const uint64_t own[] = { 0x10030, 0x10020, 0x30010 };
+	struct session_writer *w = begin();
+	struct symbolizer *sym = symbolizer_new(NULL);
+	struct report *r;
+
+	(void)state;
+	add_module(w, 0x10000, "/lib/libleak.so");
+	add_module(w, 0x30000, "/bin/program");
+	add_module(w, 0x40000, "/lib/libc.so.6");
+	for (uint64_t i = 0; i < 3; i++)
+		add_object(w, 2 * i, 10, session_writer_stack(w, i ? own : between, 3, STACK_USER, 0), 0);
+	assert_int_equal(session_writer_finish(w, SESSION_END_STOPPED), 0);
+	r = build(sym, NULL);
+	assert_int_equal(report_site_count(r), 2);
+	assert_frames(r, report_site(r, 0), "kernel libleak.so(recorder) program ");
+	assert_frames(r, report_site(r, 1), "kernel libc.so.6 program ");
+	report_free(r);
+	symbolizer_free(sym);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_totals),
+		cmocka_unit_test(test_task_names),
+		cmocka_unit_test(test_phantoms_are_a_floor),
+		cmocka_unit_test(test_recorder_frames),
 	};
 	int fd = mkstemp(path);
 
