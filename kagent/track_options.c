@@ -79,6 +79,8 @@ static const struct option_def defs[] = {
 	{ 'i', "interval", "SECONDS", "the same as the first word", 0 },
 	{ 'C', "combined-only", NULL,
 	  "taken for memleak's sake: sums are all that is printed without -a", 0 },
+	{ 'F', "wa-missing-free", NULL,
+	  "taken for memleak's sake: always on, an address that is allocated again was freed", 0 },
 	{ 'O', "obj", "OBJECT", "taken for memleak's sake: there is one kernel", 0 },
 	{ 'h', "help", NULL, "this text", 0 },
 };
@@ -213,6 +215,7 @@ static int set_flag(struct track *t, int id)
 		t->wide = true;
 		break;
 	case 'C':
+	case 'F':
 		break;
 	default:
 		t->help = true;

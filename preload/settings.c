@@ -50,6 +50,8 @@ static const struct option_def defs[] = {
 	{ 'z', "min-size", "SIZE", "record only allocations of at least SIZE bytes", 0 },
 	{ 'Z', "max-size", "SIZE", "record only allocations of at most SIZE bytes", 0 },
 	{ 'C', "combined-only", NULL, "show sums per stack, without regard to age", 0 },
+	{ 'F', "wa-missing-free", NULL, "taken for bcc's sake: always on, an address that is allocated "
+	  "again was freed", 0 },
 	{ OPT_ENGINE, "engine", "ENGINE", "shim: libleak.so; uprobe: probes of the kernel (for root; "
 	  "microseconds a call); auto: uprobe where the shim cannot be loaded (default)", 0 },
 	{ 'O', "obj", "OBJECT", "with uprobes: the file whose malloc and free are traced, by path or "
@@ -309,6 +311,8 @@ static int set_option(void *ctx, int id, const char *arg)
 		return set_uint("-T", arg, 0, UINT_MAX, "a number of stacks", &s->top);
 	case 'C':
 		s->combined_only = true;
+		return 0;
+	case 'F':
 		return 0;
 	case 'O':
 		s->object = arg;
