@@ -28,7 +28,11 @@
 #include <unistd.h>
 
 #define LOOK_NS		500000000ull	/* how often the process's modules are looked at */
-#define STARTING_NS	2000000ull	/* until it has executed its program */
+#define STARTING_NS	2000000ull	/* until it has made its first call, and is stopped */
+#define SLOW_START	5000		/* when it makes none for so long: */
+#define SLOW_START_NS	20000000ull
+#define SPARE_ROWS	(1u << 17)	/* 8 bytes each */
+#define UNKNOWN_ROWS	(1u << 20)
 #define CUT_SHARE	10		/* one in so many stacks may look cut without a word */
 
 struct run {
@@ -39,6 +43,7 @@ struct run {
 	struct heap_session *session;
 	struct symbolizer *sym;
 	int pidfd;
+	bool released;			/* stopped at its first call, it has been let go on */
 	bool ended;			/* the process is gone, or executed another program */
 	enum session_end reason;
 	char path[4096];		/* of the session */
@@ -99,6 +104,15 @@ static int choose(struct run *run)
 	       failed(why) : 0;
 }
 
+/* For what is mapped, and for what may be mapped later. */
+static uint32_t rows_room(struct run *run)
+{
+	size_t rows = run->o->program ? 0 : process_image_read_rows(&run->image);
+
+	rows = rows ? rows + rows / 4 + SPARE_ROWS : UNKNOWN_ROWS;
+	return rows < KU_MAX_ROWS ? (uint32_t)rows : KU_MAX_ROWS;
+}
+
 static int start_tracer(struct run *run)
 {
 	const struct uprobe_options *o = run->o;
@@ -106,12 +120,13 @@ static int start_tracer(struct run *run)
 		.pid = (pid_t)o->pid, .await_exec = o->program != NULL, .trace = o->trace,
 		.depth = (uint32_t)o->depth, .sample = (uint32_t)o->sample,
 		.min_size = o->min_size, .max_size = o->max_size,
-		.max_blocks = (uint32_t)o->max_objects,
+		.max_blocks = (uint32_t)o->max_objects, .max_rows = rows_room(run),
 	};
 	char why[1024];
 
 	if (heap_tracer_open(&settings, &run->tracer, why, sizeof(why)))
 		return failed(why);
+	heap_tracer_map_code(run->tracer, &run->image);
 	for (size_t i = 0; i < run->choice.count; i++)
 		if (heap_tracer_attach(run->tracer, &run->choice.file[i], why, sizeof(why)))
 			return failed(why);
@@ -125,7 +140,10 @@ static int start_session(struct run *run)
 		.sample = o->sample > 1 ? (uint32_t)o->sample : 0, .min_size = o->min_size,
 		.max_size = o->max_size, .depth = (uint32_t)o->depth, .cmdline = run->cmdline,
 	};
-	int err = heap_session_open(run->path, &facts, run->tracer, &run->image, &run->session);
+	int err;
+
+	unlink(run->path);	/* who watches the directory is to see a new file */
+	err = heap_session_open(run->path, &facts, run->tracer, &run->image, &run->session);
 
 	if (!err)
 		heap_tracer_start(run->tracer);
@@ -192,6 +210,25 @@ static bool has_begun(const struct run *run)
 	return !run->o->program || heap_tracer_state(run->tracer).execs;
 }
 
+/* What is new of its modules; and it goes on, if it was stopped for that. */
+static int look_at_modules(struct run *run)
+{
+	size_t known = run->image.count;
+	uint32_t epoch = run->image.epoch;
+	bool held = heap_tracer_state(run->tracer).held && !run->released;
+	int err = process_image_look(&run->image);
+
+	if (run->image.count != known || run->image.epoch != epoch) {
+		process_image_read_rows(&run->image);
+		heap_tracer_map_code(run->tracer, &run->image);
+	}
+	if (held) {
+		run->released = true;
+		kill((pid_t)run->o->pid, SIGCONT);
+	}
+	return err;
+}
+
 /*
  * Its modules, and whether it has ended. In this order: what is read after its end was
  * seen is all there is.
@@ -213,7 +250,7 @@ static int look(struct run *run)
 		run->reason = SESSION_END_EXEC;
 	}
 	if (has_begun(run) && run->reason != SESSION_END_EXEC)
-		err = process_image_look(&run->image);
+		err = look_at_modules(run);
 	if (err == -ESRCH)
 		err = run->o->program && state.start_code ?
 		      process_image_place(&run->image, run->o->program, state.start_code) : 0;
@@ -234,9 +271,10 @@ static void warn_of_cut(struct run *run)
 
 	heap_session_cut(run->session, &cut, &all);
 	if (cut * CUT_SHARE > all)
-		fprintf(stderr, "%s: %zu of %zu stacks look cut: their code keeps no frame pointers; "
-			"build it with -fno-omit-frame-pointer\n", run->o->control ? "memleak" :
-			"kagent", cut, all);
+		fprintf(stderr, "%s: %zu of %zu stacks look cut: code in them has no unwind "
+			"information and keeps no frame pointers; build it with "
+			"-fno-omit-frame-pointer\n", run->o->control ? "memleak" : "kagent", cut,
+			all);
 }
 
 static int finish(struct run *run)
@@ -275,14 +313,15 @@ static int control(struct run *run)
 {
 	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
 				{ .fd = run->pidfd, .events = POLLIN } };
-	struct timespec wait;
+	struct timespec wait = { .tv_sec = 0 };
+	unsigned int waited = 0;
 	bool wanted = true;
 
 	printf("%s\n", run->choice.name);
 	fflush(stdout);
 	while (wanted && !run->ended && !stop_wanted()) {
-		wait.tv_sec = 0;
-		wait.tv_nsec = (long)(run->image.count ? LOOK_NS : STARTING_NS);
+		wait.tv_nsec = run->released || !run->o->program ? LOOK_NS :
+			       waited++ < SLOW_START ? STARTING_NS : SLOW_START_NS;
 		if (ppoll(fds, 2, &wait, NULL) < 0 && errno != EINTR)
 			break;
 		if (look(run))

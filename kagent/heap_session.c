@@ -106,18 +106,25 @@ static int take_name(void *arg, const void *key, const void *value)
 
 /* ---- sites ------------------------------------------------------------------- */
 
-/* Does the stack end early, because code in it keeps no frame pointers? */
+/*
+ * Does the stack end early, because code in it has no unwind information (or there is none
+ * on this machine) and keeps no frame pointers? By frame pointers alone it cannot be told
+ * of longer ones.
+ */
 static bool looks_cut(const struct heap_session *s, const struct ku_site *site)
 {
 	const struct image_module *first, *last;
 
-	if (site->depth > 2 || site->flags & KU_SITE_CUT)
+	if (site->flags & (KU_SITE_CUT | KU_SITE_WHOLE))
 		return false;
+	if (process_image_is_root(s->p, site->ip[site->depth - 1]))
+		return false;
+	if (heap_tracer_uses_rows(s->t))
+		return true;
 	first = process_image_find(s->p, site->ip[0]);
 	last = process_image_find(s->p, site->ip[site->depth - 1]);
-	if (site->depth == 2 && last && first != last && !last->program)
-		return false;	/* the C library, which calls main() and begins threads */
-	return !process_image_is_root(s->p, site->ip[site->depth - 1]);
+	/* from the C library, which calls main() and begins threads? */
+	return site->depth == 1 || (site->depth == 2 && (first == last || !last || last->program));
 }
 
 /* Frames in no file are values that were taken for addresses: nothing beyond them is right. */

@@ -31,8 +31,8 @@ int heap_session_sync(struct heap_session *s);
 int heap_session_close(struct heap_session *s, enum session_end reason);
 
 /*
- * How many of the distinct stacks look cut (one or two frames, the last of which is
- * not where programs and threads begin), and how many there are.
+ * How many of the distinct stacks look cut, their last frame not being where programs
+ * and threads begin, and how many there are.
  */
 void heap_session_cut(const struct heap_session *s, size_t *cut, size_t *all);
 

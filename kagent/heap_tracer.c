@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,6 +30,9 @@ struct heap_tracer {
 	struct bpf_link *links[MAX_LINKS];	/* one by one */
 	int fds[16];				/* many at once */
 	size_t link_count, fd_count, probes;
+	bool by_rows;
+	struct ku_row *rows;
+	uint32_t max_rows, row_count;
 	struct ring_buffer *ring;
 	heap_event_fn *event_fn;
 	void *event_arg;
@@ -65,7 +69,15 @@ static int explain(const struct heap_tracer *t, const char *what, int err, char 
 
 /* ---- loading ------------------------------------------------------------------- */
 
-static void configure(struct heap_tracer *t, const struct heap_tracer_settings *s, bool sessions)
+/* What may be asked of the kernel: the most first. */
+struct attempt {
+	bool sessions;		/* one program sees call and return (6.13) */
+	bool rows;		/* stacks by unwind rows: loops of any length (5.17) */
+	bool lazy;		/* entries of maps are made when they are needed (6.1) */
+};
+
+static void configure(struct heap_tracer *t, const struct heap_tracer_settings *s,
+		      const struct attempt *a)
 {
 	struct ku_config *cfg = (struct ku_config *)&t->skel->rodata->cfg;
 	struct uprobe *k = t->skel;
@@ -74,7 +86,8 @@ static void configure(struct heap_tracer *t, const struct heap_tracer_settings *
 	*cfg = (struct ku_config){
 		.min_size = s->min_size, .max_size = s->max_size, .depth = s->depth,
 		.sample = s->sample > 1 ? s->sample : 0, .pid = (uint32_t)s->pid,
-		.trace = s->trace, .session = sessions, .await_exec = s->await_exec,
+		.trace = s->trace, .session = a->sessions, .await_exec = s->await_exec,
+		.rows = a->rows,
 	};
 	if (!stat("/proc/self/ns/pid", &ns)) {
 		cfg->ns_dev = ns.st_dev;
@@ -85,10 +98,11 @@ static void configure(struct heap_tracer *t, const struct heap_tracer_settings *
 	bpf_map__set_max_entries(k->maps.threads, MAX_THREADS);
 	bpf_map__set_max_entries(k->maps.names, MAX_THREADS);
 	bpf_map__set_max_entries(k->maps.ring, s->trace ? RING_BYTES : (uint32_t)getpagesize());
-	bpf_program__set_autoload(k->progs.on_session, sessions);
-	bpf_program__set_autoload(k->progs.on_enter, !sessions);
-	bpf_program__set_autoload(k->progs.on_leave, !sessions);
-	if (sessions) {
+	bpf_map__set_max_entries(k->maps.rows, a->rows ? t->max_rows : 1);
+	bpf_program__set_autoload(k->progs.on_session, a->sessions);
+	bpf_program__set_autoload(k->progs.on_enter, !a->sessions);
+	bpf_program__set_autoload(k->progs.on_leave, !a->sessions);
+	if (a->sessions) {
 		bpf_program__set_expected_attach_type(k->progs.on_session, t->types.session);
 		bpf_program__set_expected_attach_type(k->progs.on_free, t->types.plain);
 	}
@@ -107,36 +121,58 @@ static void preallocate(struct uprobe *k)
 	}
 }
 
-static int load(struct heap_tracer *t, const struct heap_tracer_settings *s, bool sessions,
-		bool prealloc)
+static int load(struct heap_tracer *t, const struct heap_tracer_settings *s,
+		const struct attempt *a)
 {
 	int err;
 
 	t->skel = uprobe__open();
 	if (!t->skel)
 		return -errno;
-	configure(t, s, sessions);
-	if (prealloc)
+	configure(t, s, a);
+	if (!a->lazy)
 		preallocate(t->skel);
 	err = uprobe__load(t->skel);
 	if (err) {
 		uprobe__destroy(t->skel);
 		t->skel = NULL;
 	}
-	t->sessions = sessions;
+	t->sessions = a->sessions;
+	t->by_rows = a->rows;
 	return err;
 }
 
 static int load_best(struct heap_tracer *t, const struct heap_tracer_settings *s)
 {
+	static const struct attempt attempts[] = {
+		{ true, true, true }, { false, true, true }, { false, true, false },
+		{ false, false, false },
+	};
 	bool sessions = t->types.session && t->types.plain && !getenv("KAGENT_NO_UPROBE_MULTI");
-	int err = sessions ? load(t, s, true, false) : -ENOTSUP;
+	bool rows = t->max_rows && !getenv("KAGENT_NO_UNWIND_ROWS");
+	int err = -ENOTSUP;
 
-	if (err)
-		err = load(t, s, false, false);
-	if (err && err != -EPERM)
-		err = load(t, s, false, true);
+	for (size_t i = 0; i < sizeof(attempts) / sizeof(*attempts) && err && err != -EPERM; i++) {
+		struct attempt a = attempts[i];
+
+		a.rows &= rows;
+		if (!a.sessions || sessions)
+			err = load(t, s, &a);
+	}
 	return err;
+}
+
+/* The rows are written where the programs read them. */
+static int map_rows(struct heap_tracer *t)
+{
+	if (!t->by_rows)
+		return 0;
+	t->rows = mmap(NULL, (size_t)t->max_rows * sizeof(*t->rows), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, bpf_map__fd(t->skel->maps.rows), 0);
+	if (t->rows != MAP_FAILED)
+		return 0;
+	t->rows = NULL;
+	return -errno;
 }
 
 static int on_ring_event(void *arg, void *data, size_t size)
@@ -165,7 +201,11 @@ static int start(struct heap_tracer *t, const struct heap_tracer_settings *s, ch
 	int err;
 
 	uprobe_link_types(&t->types);
+	/* whole pages, as they are mapped */
+	t->max_rows = (s->max_rows + 511) & ~511u;
 	err = load_best(t, s);
+	if (!err)
+		err = map_rows(t);
 	if (err)
 		return explain(t, "can't load the BPF programs", err, why, size);
 	if (s->trace) {
@@ -302,9 +342,68 @@ void heap_tracer_free(struct heap_tracer *t)
 	if (t->skel)
 		heap_tracer_stop(t);
 	ring_buffer__free(t->ring);
+	if (t->rows)
+		munmap(t->rows, (size_t)t->max_rows * sizeof(*t->rows));
 	uprobe__destroy(t->skel);
 	speaking = NULL;
 	free(t);
+}
+
+/* ---- unwinding ----------------------------------------------------------------------- */
+
+static void take_rows(struct heap_tracer *t, struct image_module *m)
+{
+	if (m->rows && m->row_count <= t->max_rows - t->row_count) {
+		memcpy(t->rows + t->row_count, m->rows, m->row_count * sizeof(*m->rows));
+		m->first_row = t->row_count;
+		t->row_count += m->row_count;
+	} else if (m->rows) {
+		m->row_count = 0;
+	}
+	free(m->rows);
+	m->rows = NULL;
+}
+
+static int compare_objects(const void *a, const void *b)
+{
+	const struct ku_object *x = a, *y = b;
+
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+/* Fills the half that is not in use, then it is the other one that isn't. */
+static int publish(struct heap_tracer *t, struct ku_object *list, uint32_t count)
+{
+	struct ku_state *state = (struct ku_state *)&t->skel->bss->state;
+	uint32_t half = state->objects & KU_SECOND_HALF ? 0 : KU_MAX_OBJECTS;
+
+	qsort(list, count, sizeof(*list), compare_objects);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t key = half + i;
+
+		if (bpf_map_update_elem(bpf_map__fd(t->skel->maps.objects), &key, &list[i], 0))
+			return -errno;
+	}
+	__atomic_store_n(&state->objects, count | (half ? KU_SECOND_HALF : 0), __ATOMIC_RELEASE);
+	return 0;
+}
+
+int heap_tracer_map_code(struct heap_tracer *t, struct process_image *p)
+{
+	struct ku_object list[KU_MAX_OBJECTS];
+	uint32_t count = 0;
+
+	if (!t->by_rows)
+		return 0;
+	for (size_t i = 0; i < p->count && count < KU_MAX_OBJECTS; i++) {
+		struct image_module *m = &p->modules[i];
+
+		take_rows(t, m);
+		if (m->row_count && !m->end_epoch)
+			list[count++] = (struct ku_object){ m->start, m->end, m->first_row,
+							    m->row_count };
+	}
+	return publish(t, list, count);
 }
 
 /* ---- what was recorded ------------------------------------------------------------- */
@@ -322,6 +421,11 @@ size_t heap_tracer_probes(const struct heap_tracer *t)
 bool heap_tracer_uses_sessions(const struct heap_tracer *t)
 {
 	return t->sessions;
+}
+
+bool heap_tracer_uses_rows(const struct heap_tracer *t)
+{
+	return t->by_rows;
 }
 
 int heap_tracer_blocks(const struct heap_tracer *t, map_entry_fn *fn, void *arg)

@@ -11,6 +11,7 @@
 
 #include "kagent/allocator.h"
 #include "kagent/map_walk.h"
+#include "kagent/process_image.h"
 #include "kagent/uprobe_events.h"
 
 #include <stdbool.h>
@@ -27,6 +28,7 @@ struct heap_tracer_settings {
 	uint32_t depth, sample;
 	uint64_t min_size, max_size;
 	uint32_t max_blocks;
+	uint32_t max_rows;	/* room for unwind rows */
 };
 
 /*
@@ -43,6 +45,12 @@ int heap_tracer_attach(struct heap_tracer *t, const struct allocator *a, char *w
 /* Recording begins, unless an exec is awaited: then it does with that. */
 void heap_tracer_start(struct heap_tracer *t);
 
+/*
+ * Stacks are unwound by the rows of these modules from now on; of code without rows, and
+ * where there is no room for them, by frame pointers. 0 or -errno.
+ */
+int heap_tracer_map_code(struct heap_tracer *t, struct process_image *p);
+
 /* Removes all probes; what was recorded stays. */
 void heap_tracer_stop(struct heap_tracer *t);
 
@@ -51,6 +59,7 @@ void heap_tracer_free(struct heap_tracer *t);	/* NULL is allowed */
 struct ku_state heap_tracer_state(const struct heap_tracer *t);
 size_t heap_tracer_probes(const struct heap_tracer *t);
 bool heap_tracer_uses_sessions(const struct heap_tracer *t);
+bool heap_tracer_uses_rows(const struct heap_tracer *t);
 
 /* Keys: address; hash; tid. */
 int heap_tracer_blocks(const struct heap_tracer *t, map_entry_fn *fn, void *arg);

@@ -5,6 +5,7 @@
 
 #include "common/array.h"
 #include "common/io.h"
+#include "kagent/unwind_rows.h"
 #include "report/elf_symbols.h"
 
 #include <errno.h>
@@ -255,10 +256,32 @@ bool process_image_is_root(struct process_image *p, uint64_t addr)
 	return name && is_root_name(name);
 }
 
+size_t process_image_read_rows(struct process_image *p)
+{
+	size_t waiting = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct image_module *m = &p->modules[i];
+		char path[4096];
+		size_t count;
+
+		if (!m->rows_tried && !m->end_epoch) {
+			process_image_file(p, m, path);
+			if ((!unwind_rows_read(path, m->start - m->bias, &m->rows, &count) ||
+			     !unwind_rows_read(m->path, m->start - m->bias, &m->rows, &count)))
+				m->row_count = (uint32_t)count;
+			m->rows_tried = true;
+		}
+		waiting += m->rows ? m->row_count : 0;
+	}
+	return waiting;
+}
+
 void process_image_free(struct process_image *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		elf_symbols_close(p->modules[i].symbols);
+		free(p->modules[i].rows);
 		free(p->modules[i].path);
 	}
 	free(p->modules);

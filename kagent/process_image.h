@@ -24,7 +24,9 @@ struct image_module {
 	uint64_t first_map, first_map_end;	/* of its mappings, as in /proc/PID/maps */
 	uint32_t written;	/* in the session, 0: not yet */
 	bool program;
-	bool symbols_tried;
+	bool symbols_tried, rows_tried;
+	struct ku_row *rows;	/* not handed over to the tracer yet; NULL: none */
+	uint32_t first_row, row_count;	/* in the tracer's map, count 0: none */
 	struct elf_symbols *symbols;
 };
 
@@ -53,6 +55,9 @@ bool process_image_is_root(struct process_image *p, uint64_t addr);
 
 /* The module that lies at an address now; NULL: none. */
 struct image_module *process_image_find(const struct process_image *p, uint64_t addr);
+
+/* Reads the unwind rows of the modules that are new; how many rows wait for the tracer. */
+size_t process_image_read_rows(struct process_image *p);
 
 void process_image_free(struct process_image *p);
 

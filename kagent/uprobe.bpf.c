@@ -21,6 +21,7 @@
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define EEXIST 17
+#define SIGSTOP 19
 #define FRAME_MAX (1u << 23)	/* bytes between two frames: more is no frame */
 
 const volatile struct ku_config cfg = {};
@@ -87,7 +88,126 @@ static __always_inline void lose(__u32 cause)
 		__sync_fetch_and_add(loss, 1);
 }
 
-/* ---- sites ----------------------------------------------------------------- */
+/* Code and how it is unwound; one half is filled while the other one is in use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2 * KU_MAX_OBJECTS);
+	__type(key, __u32);
+	__type(value, struct ku_object);
+} objects SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ku_row);
+} rows SEC(".maps");
+
+/* ---- stacks ------------------------------------------------------------------ */
+
+struct walk {
+	struct ku_thread *t;
+	__u64 ip, sp, bp, hash;
+	__u32 depth, flags;
+};
+
+static __always_inline int read_word(__u64 *word, __u64 addr)
+{
+	return bpf_probe_read_user(word, sizeof(*word), (void *)addr);
+}
+
+static __always_inline const struct ku_object *find_object(__u64 addr)
+{
+	__u32 set = state.objects, half = set & KU_SECOND_HALF ? KU_MAX_OBJECTS : 0;
+	__u32 low = 0, high = set & ~KU_SECOND_HALF, i;
+	const struct ku_object *o = NULL;
+
+	for (i = 0; i < 10; i++) {
+		__u32 mid = (low + high) / 2, key = half + mid;
+
+		if (low >= high)
+			break;
+		o = bpf_map_lookup_elem(&objects, &key);
+		if (!o)
+			return NULL;
+		if (addr < o->start)
+			high = mid;
+		else if (addr >= o->end)
+			low = mid + 1;
+		else
+			return o;
+	}
+	return NULL;
+}
+
+/* The last row of the object that begins at or before pc. */
+static __always_inline const struct ku_row *find_row(const struct ku_object *o, __u32 pc)
+{
+	__u32 low = o->first, high = low + o->count, i;
+	const struct ku_row *row = NULL, *found = NULL;
+
+	for (i = 0; i < 25; i++) {
+		__u32 mid = low + (high - low) / 2;
+
+		if (low >= high)
+			break;
+		row = bpf_map_lookup_elem(&rows, &mid);
+		if (!row)
+			return NULL;
+		if (row->pc <= pc) {
+			found = row;
+			low = mid + 1;
+		} else {
+			high = mid;
+		}
+	}
+	return found;
+}
+
+static __always_inline const struct ku_row *row_of(__u64 ip)
+{
+	const struct ku_object *o = find_object(ip - 1);
+
+	return o ? find_row(o, (__u32)(ip - 1 - o->start)) : NULL;
+}
+
+/* The caller of a function that keeps a frame pointer. The stack grows towards lower addresses. */
+static __always_inline int step_by_pointer(struct walk *w)
+{
+	__u64 bp = w->bp;
+
+	if (bp < w->sp || bp - w->sp > FRAME_MAX || bp & 7 || read_word(&w->bp, bp) ||
+	    read_word(&w->ip, bp + 8))
+		return 1;
+	w->sp = bp + 16;
+	return w->ip < 4096;
+}
+
+static __always_inline int step_by_row(struct walk *w, const struct ku_row *row)
+{
+	__u64 cfa = (row->cfa & KU_CFA_RBP ? w->bp : w->sp) + (row->cfa & ~7u);
+
+	if (cfa <= w->sp || cfa - w->sp > FRAME_MAX || read_word(&w->ip, cfa - 8))
+		return 1;
+	if (row->bp && read_word(&w->bp, cfa + row->bp))
+		return 1;
+	w->sp = cfa;
+	return w->ip < 4096;
+}
+
+/* 1: there is no further frame. */
+static __always_inline int step(struct walk *w)
+{
+	const struct ku_row *row = cfg.rows ? row_of(w->ip) : NULL;
+
+	if (!row || row->cfa == KU_CFA_UNKNOWN)
+		return step_by_pointer(w);
+	if (row->cfa != KU_CFA_OUTERMOST)
+		return step_by_row(w, row);
+	w->flags |= KU_SITE_WHOLE;
+	return 1;
+}
 
 static __always_inline __u64 mix(__u64 hash, __u64 word)
 {
@@ -95,43 +215,45 @@ static __always_inline __u64 mix(__u64 hash, __u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* What frames begin with where frame pointers are kept. */
-struct frame {
-	__u64 next, back;
-};
-
-/*
- * Puts the return addresses from `ip` on into t->ip; how many there are. The stack
- * grows towards lower addresses, so outer frames lie above.
- */
-static __always_inline __u32 take_stack(struct ku_thread *t, __u64 ip, __u64 sp, __u64 bp,
-					__u64 *hash, __u32 *flags)
+/* Takes frame number i; 1: it was the last one. */
+static __always_inline int take_frame(__u32 i, struct walk *w)
 {
-	__u64 low = sp;
-	struct frame f;
-	__u32 i;
-
-	for (i = 0; i < KU_MAX_DEPTH; i++) {
-		if (i >= cfg.depth)
-			break;
-		t->ip[i] = ip;
-		*hash = mix(*hash, ip);
-		if (bp < low || bp - low > FRAME_MAX || bp & 7 ||
-		    bpf_probe_read_user(&f, sizeof(f), (void *)bp) || f.back < 4096) {
-			i++;
-			return i;
-		}
-		ip = f.back;
-		low = bp + sizeof(f);
-		bp = f.next;
+	if (i >= KU_MAX_DEPTH || i >= cfg.depth) {
+		w->flags |= KU_SITE_CUT;
+		w->hash = mix(w->hash, ~0ull);	/* another site than one that ends here */
+		return 1;
 	}
-	*flags = KU_SITE_CUT;
-	*hash = mix(*hash, ~0ull);	/* another site than one that ends here */
-	return i;
+	w->t->ip[i] = w->ip;
+	w->hash = mix(w->hash, w->ip);
+	w->depth = i + 1;
+	return step(w);
 }
 
-static __always_inline struct ku_site *new_site(struct ku_thread *t, __u64 hash, __u32 depth,
-						__u32 flags, __u64 now)
+static long take_frame_in_loop(__u32 i, void *arg)
+{
+	return take_frame(i, arg);
+}
+
+/* The return addresses that ctx's registers lead to, into t->ip. */
+static __always_inline void take_stack(struct pt_regs *ctx, struct walk *w)
+{
+	__u32 i;
+
+	w->ip = PT_REGS_IP(ctx);
+	w->sp = PT_REGS_SP(ctx);
+	w->bp = PT_REGS_FP(ctx);
+	if (cfg.rows) {
+		bpf_loop(KU_MAX_DEPTH + 1, take_frame_in_loop, w, 0);
+		return;
+	}
+	for (i = 0; i <= KU_MAX_DEPTH; i++)
+		if (take_frame(i, w))
+			return;
+}
+
+/* ---- sites ----------------------------------------------------------------- */
+
+static __always_inline struct ku_site *new_site(const struct walk *w, __u64 now)
 {
 	__u32 zero = 0, i;
 	struct ku_site *none = bpf_map_lookup_elem(&empty, &zero), *site;
@@ -139,23 +261,23 @@ static __always_inline struct ku_site *new_site(struct ku_thread *t, __u64 hash,
 
 	if (!none)
 		return NULL;
-	err = bpf_map_update_elem(&sites, &hash, none, BPF_NOEXIST);
-	site = bpf_map_lookup_elem(&sites, &hash);
+	err = bpf_map_update_elem(&sites, &w->hash, none, BPF_NOEXIST);
+	site = bpf_map_lookup_elem(&sites, &w->hash);
 	if (!site)
 		return NULL;
 	/* Another thread may be here, too, and writes the same. */
 	for (i = 0; i < KU_MAX_DEPTH; i++) {
-		if (i >= depth)
+		if (i >= w->depth)
 			break;
-		site->ip[i] = t->ip[i];
+		site->ip[i] = w->t->ip[i];
 	}
 	if (!err) {
 		site->first_time = now;
-		if (flags & KU_SITE_CUT)
+		if (w->flags & KU_SITE_CUT)
 			lose(KU_LOSS_CUT);
 	}
-	site->flags = flags;
-	site->depth = depth;
+	site->flags = w->flags;
+	site->depth = w->depth;
 	return site;
 }
 
@@ -173,20 +295,19 @@ static __always_inline void site_alloc(struct ku_site *site, __u64 size)
 /* Counts the allocation at its site and returns the site's key, 0: none. */
 static __always_inline __u64 enter_site(struct pt_regs *ctx, struct ku_thread *t, __u64 now)
 {
-	__u64 hash = 1;
-	__u32 flags = 0;
-	__u32 depth = take_stack(t, PT_REGS_IP(ctx), PT_REGS_SP(ctx), PT_REGS_FP(ctx), &hash,
-				 &flags);
-	struct ku_site *site = bpf_map_lookup_elem(&sites, &hash);
+	struct walk w = { .t = t, .hash = 1 };
+	struct ku_site *site;
 
+	take_stack(ctx, &w);
+	site = bpf_map_lookup_elem(&sites, &w.hash);
 	if (!site)
-		site = new_site(t, hash, depth, flags, now);
+		site = new_site(&w, now);
 	if (!site) {
 		lose(KU_LOSS_SITES);
 		return 0;
 	}
 	site_alloc(site, t->size);
-	return hash;
+	return w.hash;
 }
 
 static __always_inline __u32 log2_bucket(__u64 v)
@@ -319,7 +440,8 @@ static __always_inline struct ku_thread *this_thread(__u32 tid)
 /*
  * Is the call that was remembered still running, so that this one is a part of it? Its
  * return address has been replaced by that of the kernel's trampoline, the begin of a page.
- * Else it was left some other way (or the kernel did not follow it).
+ * Else it was left some other way (or the kernel did not follow it). A function that
+ * ends in a jump to another one shares its slot.
  */
 static __always_inline int is_nested(struct ku_thread *t, __u64 sp)
 {
@@ -327,7 +449,7 @@ static __always_inline int is_nested(struct ku_thread *t, __u64 sp)
 
 	if (!t->sp)
 		return 0;
-	if (sp < t->sp && !bpf_probe_read_user(&slot, sizeof(slot), (void *)t->sp) && slot &&
+	if (sp <= t->sp && !bpf_probe_read_user(&slot, sizeof(slot), (void *)t->sp) && slot &&
 	    slot != t->back && !(slot & 4095))
 		return 1;
 	t->sp = 0;
@@ -373,20 +495,29 @@ static __always_inline int on_call(struct pt_regs *ctx, __u32 function)
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	__u64 size = size_asked(ctx, function), old = 0;
 	struct ku_thread *t;
+	int pass_over;
 
 	if (is_realloc(function))
 		old = PT_REGS_PARM1(ctx);
-	if (!state.on || (!old && (unwanted(size) || sampled_out())))
+	pass_over = !old && (unwanted(size) || sampled_out());
+	/* malloc() is what others are made of: it makes no call that would have to be hidden. */
+	if (!state.on || (pass_over && function == KU_MALLOC))
 		return 1;
 	t = this_thread(tid);
 	if (!t) {
 		lose(KU_LOSS_THREADS);
 		return 1;
 	}
+	if (cfg.await_exec && !state.held) {
+		state.held = 1;
+		bpf_send_signal(SIGSTOP);
+	}
 	if (is_nested(t, PT_REGS_SP(ctx)))
 		return 1;
 	t->size = size;
 	t->out = PT_REGS_PARM1(ctx);
+	t->passed_over = pass_over;
+	t->function = function;
 	t->old_addr = old;
 	t->old.time = 0;
 	if (old && !take_block(old, &t->old))
@@ -406,7 +537,7 @@ static __always_inline int end_realloc(struct ku_thread *t, __u64 addr, __u64 no
 	}
 	if (t->old.time)
 		leave_site(&t->old, now);
-	return !addr || unwanted(t->size) || (!t->old.time && sampled_out());
+	return !addr || unwanted(t->size) || sampled_out();
 }
 
 static __always_inline void obtained(struct pt_regs *ctx, struct ku_thread *t, __u64 addr,
@@ -424,7 +555,7 @@ static __always_inline void obtained(struct pt_regs *ctx, struct ku_thread *t, _
 	send_event(function, addr, b.size, t->old_addr);
 }
 
-static __always_inline void on_return(struct pt_regs *ctx, __u32 function)
+static __always_inline void on_return(struct pt_regs *ctx)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct ku_thread *t = bpf_map_lookup_elem(&threads, &tid);
@@ -434,7 +565,9 @@ static __always_inline void on_return(struct pt_regs *ctx, __u32 function)
 	if (!t || !t->sp || PT_REGS_SP(ctx) != t->sp + sizeof(__u64))
 		return;
 	t->sp = 0;
-	if (function == KU_POSIX_MEMALIGN) {
+	if (t->passed_over)
+		return;
+	if (t->function == KU_POSIX_MEMALIGN) {
 		if ((__u32)addr)
 			return;
 		if (bpf_probe_read_user(&addr, sizeof(addr), (void *)t->out)) {
@@ -442,7 +575,17 @@ static __always_inline void on_return(struct pt_regs *ctx, __u32 function)
 			return;
 		}
 	}
-	obtained(ctx, t, addr, function);
+	obtained(ctx, t, addr, t->function);
+}
+
+/* A free that says nothing about what is recorded: a realloc()'s own, or one of a block from before. */
+static __always_inline void unmatched(__u64 addr)
+{
+	__u32 tid = (__u32)bpf_get_current_pid_tgid();
+	struct ku_thread *t = bpf_map_lookup_elem(&threads, &tid);
+
+	if (state.on && !filtered() && !(t && t->sp && t->old_addr == addr))
+		lose(KU_LOSS_UNMATCHED);
 }
 
 /* ---- the probes ------------------------------------------------------------ */
@@ -456,8 +599,7 @@ int on_free(struct pt_regs *ctx)
 	if (!addr)
 		return 0;
 	if (!take_block(addr, &b)) {
-		if (state.on && !filtered())
-			lose(KU_LOSS_UNMATCHED);
+		unmatched(addr);
 		return 0;
 	}
 	leave_site(&b, bpf_ktime_get_ns());
@@ -473,7 +615,7 @@ int on_session(struct pt_regs *ctx)
 
 	if (PT_REGS_IP(ctx) == bpf_get_func_ip(ctx))
 		return on_call(ctx, function);
-	on_return(ctx, function);
+	on_return(ctx);
 	return 0;
 }
 
@@ -487,7 +629,7 @@ int on_enter(struct pt_regs *ctx)
 SEC("uretprobe")
 int on_leave(struct pt_regs *ctx)
 {
-	on_return(ctx, (__u32)bpf_get_attach_cookie(ctx));
+	on_return(ctx);
 	return 0;
 }
 

@@ -49,6 +49,8 @@ struct ku_thread {
 	__u64 out;		/* posix_memalign: where the address will be */
 	__u64 old_addr;		/* realloc: taken out of the live blocks meanwhile, */
 	struct ku_block old;	/* if it was there (time != 0) */
+	__u32 function;		/* enum ku_function */
+	__u32 passed_over;	/* not chosen: it hides the calls that it makes, and that is all */
 	__u64 ip[KU_MAX_DEPTH];
 };
 
@@ -70,6 +72,7 @@ struct ku_site {
 	__u64 ip[KU_MAX_DEPTH];
 };
 #define KU_SITE_CUT	1u	/* deeper than asked for */
+#define KU_SITE_WHOLE	2u	/* ends where unwind information says that there is no caller */
 
 enum ku_loss {
 	KU_LOSS_BLOCKS,		/* map of live blocks full */
@@ -85,6 +88,29 @@ enum ku_loss {
 	KU_LOSS_SAMPLED_OUT,	/* not chosen: no loss, but counted */
 	KU_LOSS_MAX
 };
+
+/*
+ * How to step out of a function, from this address on: a row of its call frame
+ * information (DWARF 5, 6.4), as much of it as nearly all code needs.
+ */
+struct ku_row {
+	__u32 pc;		/* from the begin of its object */
+	__u16 cfa;		/* KU_CFA_*, or offset from rsp (KU_CFA_RBP: from rbp) */
+	__s16 bp;		/* where rbp is saved, from the CFA; 0: it is not */
+};
+#define KU_CFA_RBP	1u	/* offsets are multiples of 8 */
+#define KU_CFA_MAX	0xfff0u
+#define KU_CFA_UNKNOWN	0xffffu	/* no row can say it: frame pointers are tried */
+#define KU_CFA_OUTERMOST 0xfff7u /* there is no caller */
+
+/* Mapped code with its rows, which are sorted. Objects are sorted by address. */
+struct ku_object {
+	__u64 start, end;
+	__u32 first, count;	/* rows */
+};
+#define KU_MAX_OBJECTS	512
+#define KU_SECOND_HALF	(1u << 31)
+#define KU_MAX_ROWS	(1u << 24)
 
 /* A live trace event. */
 struct ku_event {
@@ -102,8 +128,9 @@ struct ku_config {
 	__u32 sample;		/* one in so many, 0: all */
 	__u8 trace;		/* send events to the ring */
 	__u8 session;		/* call and return come to one program */
-	__u8 await_exec;	/* nothing is recorded before the process executes a program */
-	__u8 reserved;
+	__u8 await_exec;	/* nothing is recorded before the process executes a program,
+				   which is stopped at its first call until it was looked at */
+	__u8 rows;		/* stacks are unwound by rows */
 };
 
 /* What changes while the programs run. */
@@ -111,6 +138,8 @@ struct ku_state {
 	__u32 on;		/* allocations are recorded */
 	__u32 execs;		/* of the process, since the programs were attached */
 	__u64 start_code;	/* where the program's code begins, as of the last exec */
+	__u32 held;		/* it has been stopped */
+	__u32 objects;		/* how many there are, KU_SECOND_HALF: in that of the map */
 };
 
 #endif

@@ -43,7 +43,7 @@ static const struct option_table options = {
 	"Prints what one process has allocated and not freed, by stack, every interval (5)\n"
 	"seconds: through uprobes on malloc, free and their like, for programs that\n"
 	"libleak.so can't be loaded into. A call costs microseconds; memleak uses this for\n"
-	"--engine=uprobe. Stacks are found by frame pointers.",
+	"--engine=uprobe.",
 	defs, sizeof(defs) / sizeof(*defs),
 	"Examples:\n"
 	"  kagent uprobe -p 1234                 a static program\n"
