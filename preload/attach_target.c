@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,6 +21,10 @@
 
 #define IDLE_HELD_MS	2	/* a thread is held meanwhile: the injector comes again */
 #define IDLE_TRIES_MS	1000
+
+#define NICE_OFFSET	21
+
+EXPORT _Alignas(64) struct libleak_stack libleak_stack;
 
 static atomic_int changing;	/* pid; a forked child may find its parent's */
 static char answer[600];
@@ -82,13 +87,15 @@ static void reader_gone(void)
  * The injector sent this thread a signal that is blocked. Unblocking it tells that
  * the answer is there (inject_call.h); the injector takes over before this returns.
  */
-static const char *tell(const char *text)
+static const char *tell(const char *text, long nice)
 {
 	const struct {
 		uint64_t mask;
 		const char *answer;
 	} end = { 1ull << (SIGURG - 1), text };
 
+	if (nice)
+		syscall(SYS_setpriority, PRIO_PROCESS, 0, nice - NICE_OFFSET);
 	syscall(SYS_rt_sigprocmask, SIG_UNBLOCK, &end, NULL, sizeof(end.mask));
 	return text;
 }
@@ -117,29 +124,29 @@ static const char *attach(const char *settings)
 	return answer;
 }
 
-EXPORT const char *libleak_attach(const char *settings)
+EXPORT const char *libleak_attach(const char *settings, long nice)
 {
 	int err = errno;
 	const char *text;
 
 	if (!begin_change())
-		return tell(LIBLEAK_BUSY);
+		return tell(LIBLEAK_BUSY, nice);
 	text = attach(settings);
 	end_change();
 	errno = err;
-	return tell(text);
+	return tell(text, nice);
 }
 
-EXPORT const char *libleak_detach(const char *unused)
+EXPORT const char *libleak_detach(const char *unused, long nice)
 {
 	int err = errno;
 	bool done;
 
 	(void)unused;
 	if (!begin_change())
-		return tell(LIBLEAK_BUSY);
+		return tell(LIBLEAK_BUSY, nice);
 	done = end_recording(IDLE_HELD_MS);
 	end_change();
 	errno = err;
-	return tell(done ? "" : LIBLEAK_BUSY);
+	return tell(done ? "" : LIBLEAK_BUSY, nice);
 }

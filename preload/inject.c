@@ -25,6 +25,7 @@
 
 #define STACK_SIZE		(512u << 10)
 #define SCRATCH_SIZE		(16u << 10)	/* at its top: texts passed to calls */
+#define PAGE			4096u
 #define CALL_TIMEOUT_MS		10000
 #define HOLD_TIMEOUT_MS		50
 #define PAUSE_MIN_MS		1
@@ -40,7 +41,8 @@ struct inject {
 	struct call_return ret;
 	struct held_thread thread;
 	bool holding;
-	uint64_t stack;			/* mapped for the calls, 0: none yet */
+	uint64_t stack, stack_size;	/* for the calls, 0: none yet */
+	bool borrowed;			/* ... is not to be unmapped */
 	uint64_t errno_addr;
 	int32_t errno_value;
 	uint64_t held_ns;
@@ -215,7 +217,7 @@ static int call_as(struct inject *in, struct call_spec *spec, uint64_t *result,
 {
 	int err;
 
-	spec->stack_top = in->stack ? in->stack + STACK_SIZE - SCRATCH_SIZE : 0;
+	spec->stack_top = in->stack ? in->stack + in->stack_size - SCRATCH_SIZE : 0;
 	err = thread_call(&in->thread, in->mem, &in->ret, spec, CALL_TIMEOUT_MS, result);
 
 	if (err == -ETIMEDOUT || err == -ESRCH) {
@@ -295,17 +297,41 @@ static int map_stack(struct inject *in, struct inject_why *why)
 		return inject_because(why, -ENOMEM, "process %d cannot map memory (a limit such as "
 				      "ulimit -v, or a seccomp filter)", in->pid);
 	in->stack = addr;
+	in->stack_size = STACK_SIZE;
 	return 0;
 }
 
-static void unmap_stack(struct inject *in)
+/* The word before a borrowed stack says whose it is. */
+static int name_user(struct inject *in, uint64_t user)
 {
-	const uint64_t args[CALL_ARGS] = { SYS_munmap, in->stack, STACK_SIZE };
+	return image_write(in->mem, in->stack - sizeof(user), &user, sizeof(user));
+}
+
+static void drop_stack(struct inject *in)
+{
+	const uint64_t args[CALL_ARGS] = { SYS_munmap, in->stack, in->stack_size };
 	struct inject_why why;
 	uint64_t result;
 
+	if (in->borrowed) {
+		name_user(in, 0);
+		return;
+	}
 	in->stack = 0;		/* the call itself runs on the thread's own */
 	system_call(in, args, &result, &why);
+}
+
+void inject_borrow_stack(struct inject *in, const char *name, size_t size)
+{
+	uint64_t at = inject_function(in, name), user;
+
+	if (!at || in->stack || image_read(in->mem, at, &user, sizeof(user)) || user)
+		return;
+	in->stack = at + sizeof(user);
+	in->stack_size = size - sizeof(user);
+	in->borrowed = !name_user(in, (uint64_t)in->thread.tid);
+	if (!in->borrowed)
+		in->stack = 0;
 }
 
 uint64_t inject_close(struct inject *in)
@@ -313,7 +339,7 @@ uint64_t inject_close(struct inject *in)
 	uint64_t held;
 
 	if (in->holding && in->stack)
-		unmap_stack(in);
+		drop_stack(in);
 	if (in->holding && in->errno_addr)
 		image_write(in->mem, in->errno_addr, &in->errno_value, sizeof(in->errno_value));
 	if (in->holding) {
@@ -369,8 +395,6 @@ int inject_open(struct inject **out, pid_t pid, int timeout_ms, struct inject_wh
 	err = prepare(in, why);
 	if (!err)
 		err = hold_any(in, timeout_ms, why);
-	if (!err)
-		err = map_stack(in, why);
 	if (err) {
 		inject_close(in);
 		return err;
@@ -383,9 +407,12 @@ int inject_open(struct inject **out, pid_t pid, int timeout_ms, struct inject_wh
 static int put_text(struct inject *in, const char *text, uint64_t *addr, struct inject_why *why)
 {
 	size_t len = strlen(text) + 1;
-	uint64_t at = in->stack + STACK_SIZE - SCRATCH_SIZE;
-	int err = len <= SCRATCH_SIZE ? image_write(in->mem, at, text, len) : -E2BIG;
+	int err = in->stack ? 0 : map_stack(in, why);
+	uint64_t at = in->stack + in->stack_size - SCRATCH_SIZE;
 
+	if (err)
+		return err;
+	err = len <= SCRATCH_SIZE ? image_write(in->mem, at, text, len) : -E2BIG;
 	if (err)
 		return inject_because(why, err, "cannot write to process %d: %s", in->pid,
 				      strerror(-err));
@@ -397,22 +424,30 @@ int inject_call_text(struct inject *in, uint64_t function, const char *text, uin
 		     struct inject_why *why)
 {
 	struct call_spec spec = { .function = function, .tells = true };
-	int err = text ? put_text(in, text, &spec.args[0], why) : 0;
+	int err = text ? put_text(in, text, &spec.args[0], why) : in->stack ? 0 : map_stack(in, why);
 
 	return err ? err : call_as(in, &spec, result, why);
 }
 
 int inject_read_text(const struct inject *in, uint64_t addr, char *text, size_t size)
 {
-	for (size_t i = 0; i + 1 < size; i++) {
-		int err = image_read(in->mem, addr + i, &text[i], 1);
+	size_t done = 0;
 
+	/* as far as the end of each page: the next one may be none */
+	while (done + 1 < size) {
+		size_t len = PAGE - (addr + done) % PAGE;
+		int err;
+
+		if (len > size - 1 - done)
+			len = size - 1 - done;
+		err = image_read(in->mem, addr + done, text + done, len);
 		if (err)
 			return err;
-		if (!text[i])
+		if (memchr(text + done, '\0', len))
 			return 0;
+		done += len;
 	}
-	text[size - 1] = '\0';
+	text[done] = '\0';
 	return 0;
 }
 

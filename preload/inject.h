@@ -29,6 +29,13 @@ int inject_open(struct inject **out, pid_t pid, int timeout_ms, struct inject_wh
 uint64_t inject_function(const struct inject *in, const char *name);
 
 /*
+ * Calls will run on `size` bytes of memory that the process has for this purpose,
+ * at the variable `name`, whose first 8 bytes tell its user, 0: none. Without this,
+ * or when it is in use, memory is mapped for them. Before the first call.
+ */
+void inject_borrow_stack(struct inject *in, const char *name, size_t size);
+
+/*
  * Loads the library at `path` (of the caller's view of the file system), from
  * the same file if the process sees it, else from a copy in its memory (memfd).
  * *handle is what dlopen() returned. 0 or -errno.
@@ -40,10 +47,12 @@ int inject_symbol(struct inject *in, uint64_t handle, const char *name, uint64_t
 		  struct inject_why *why);
 
 /*
- * Calls function(text) in the process; *result is its 64-bit return value. The
- * function tells when it is done (inject_call.h), leaves errno as it was, and needs no more stack than some 400 KiB. A
- * copy of `text` (may be NULL; at most 8 KiB) exists during the call. 0 or -errno; after an
- * error only inject_close() is allowed.
+ * Calls function(text, nice) in the process; *result is its 64-bit return value. The
+ * function tells when it is done (inject_call.h), leaves errno as it was, and needs no
+ * more stack than some 400 KiB, or what was borrowed. A copy of `text` (may be NULL; at
+ * most 8 KiB) exists during the call. The thread's priority is raised for it where that
+ * is allowed; `nice` is for setting it back, see call_spec. 0 or -errno; after an error
+ * only inject_close() is allowed.
  */
 int inject_call_text(struct inject *in, uint64_t function, const char *text, uint64_t *result,
 		     struct inject_why *why);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -49,6 +50,8 @@ _Static_assert(sizeof(struct kernel_ucontext) == 304, "kernel ABI");
 #define XFEATURE_TILES		(3ull << 17)
 
 #define RED_ZONE		128
+#define NICE_OFFSET		21
+#define NICE_FIRST		(-20)
 #define EFLAGS_CLEAR		(0x100u | 0x400u | 0x10000u)	/* TF, DF, RF */
 
 /* The frame as it lies in the target's memory; xstate behind it on a 64-byte boundary. */
@@ -169,6 +172,7 @@ struct call {
 	uint64_t result;
 	bool watch;		/* every system call */
 	bool tells;		/* see call_spec */
+	uint64_t nice;		/* ... its second argument */
 };
 
 static void fill_context(struct kernel_ucontext *uc, const struct held_thread *t, uint64_t fpstate,
@@ -280,6 +284,16 @@ static int go_on(const struct held_thread *t, const struct call *call)
 	return ptrace(call->watch ? PTRACE_SYSCALL : PTRACE_CONT, t->tid, NULL, 0) < 0 ? -errno : 0;
 }
 
+/* As call_spec has it. */
+static uint64_t own_nice(const struct held_thread *t)
+{
+	int nice;
+
+	errno = 0;
+	nice = getpriority(PRIO_PROCESS, (id_t)t->tid);
+	return errno ? 0 : (uint64_t)(nice + NICE_OFFSET);
+}
+
 static int start_call(const struct held_thread *t, const struct call_return *ret,
 		      const struct call *call, uint64_t function,
 		      const uint64_t args[CALL_ARGS])
@@ -294,7 +308,7 @@ static int start_call(const struct held_thread *t, const struct call_return *ret
 	r.rip = function;
 	r.rsp = call->sp;
 	r.rdi = args[0];
-	r.rsi = args[1];
+	r.rsi = call->tells ? call->nice : args[1];
 	r.rdx = args[2];
 	r.rcx = args[3];
 	r.r8 = args[4];
@@ -307,6 +321,8 @@ static int start_call(const struct held_thread *t, const struct call_return *ret
 	if (ptrace(PTRACE_SETREGS, t->tid, NULL, &r) < 0 ||
 	    ptrace(PTRACE_SETSIGMASK, t->tid, sizeof(mask), &mask) < 0)
 		return -errno;
+	if (call->nice)
+		setpriority(PRIO_PROCESS, (id_t)t->tid, NICE_FIRST);
 	if (!call->watch && syscall(SYS_tgkill, t->pid, t->tid, END_SIGNAL) < 0)
 		return -errno;
 	return go_on(t, call);
@@ -446,7 +462,7 @@ int thread_call(struct held_thread *t, int mem, const struct call_return *ret,
 		const struct call_spec *spec, int timeout_ms, uint64_t *result)
 {
 	uint64_t top = spec->stack_top ? spec->stack_top : t->regs.rsp - RED_ZONE;
-	struct call call = { .tells = spec->tells };
+	struct call call = { .tells = spec->tells, .nice = spec->tells ? own_nice(t) : 0 };
 	int err;
 
 	if (t->filtered)	/* a filter might kill for the call that replaces the return */
@@ -460,7 +476,10 @@ int thread_call(struct held_thread *t, int mem, const struct call_return *ret,
 	err = await_answer(t, &call, timeout_ms);
 	if (err == -ETIMEDOUT)
 		leave_running(t);
-	if (err == -EFAULT)
+	if (err == -EFAULT) {
 		restore(t);
+		if (call.nice)
+			setpriority(PRIO_PROCESS, (id_t)t->tid, (int)call.nice - NICE_OFFSET);
+	}
 	return err ? err : finish(t, mem, &call, result);
 }

@@ -40,6 +40,12 @@ struct call_spec {
 	 * need not return then. (It returns when nobody traces it any more.)
 	 */
 	bool tells;
+	/*
+	 * With tells: the thread's priority is raised as far as it goes, if that is
+	 * allowed, and the function is to set it back before it tells: its second
+	 * argument is 21 + the nice value that the thread had. (It does that also
+	 * when nobody traces it any more.)
+	 */
 };
 
 /*

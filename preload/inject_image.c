@@ -156,21 +156,22 @@ static int by_address(const void *a, const void *b)
 	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
-static bool is_function(const Elf64_Sym *sym)
+static bool is_wanted(const Elf64_Sym *sym)
 {
 	unsigned type = ELF64_ST_TYPE(sym->st_info);
 
 	return sym->st_shndx != SHN_UNDEF && sym->st_value &&
-	       (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE);
+	       (type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE ||
+		type == STT_OBJECT);
 }
 
-static void keep_functions(struct image_object *o, const Elf64_Sym *syms, uint64_t count,
+static void keep_symbols(struct image_object *o, const Elf64_Sym *syms, uint64_t count,
 			   uint64_t strsz)
 {
 	for (uint64_t i = 1; i < count; i++) {
 		struct image_symbol *s = &o->symbols[o->symbol_count];
 
-		if (!is_function(&syms[i]) || syms[i].st_name >= strsz)
+		if (!is_wanted(&syms[i]) || syms[i].st_name >= strsz)
 			continue;
 		s->addr = syms[i].st_value + o->bias;
 		s->size = syms[i].st_size;
@@ -200,7 +201,7 @@ static int read_symbols(int mem, struct image_object *o, const struct dynamic *d
 	if (!err)
 		err = image_read(mem, d->strtab, o->strings, d->strsz);
 	if (!err)
-		keep_functions(o, syms, count, d->strsz);
+		keep_symbols(o, syms, count, d->strsz);
 	free(syms);
 	return err;
 }

@@ -34,7 +34,7 @@ struct image_object {
 	uint64_t text_start, text_end;	/* the executable segment */
 	uint64_t unwind_table;		/* .eh_frame_hdr, 0: none */
 	bool deleted;
-	size_t symbol_count;		/* functions, ascending by addr */
+	size_t symbol_count;		/* functions and variables, ascending by addr */
 	struct image_symbol *symbols;
 	char *strings;			/* owner of their names */
 };
@@ -52,7 +52,7 @@ const struct image_object *image_at(const struct image *image, uint64_t addr);
 /* The n-th object, or NULL: ascending by address. */
 const struct image_object *image_object(const struct image *image, size_t n);
 
-/* Address of a function the object defines, 0 if it has none (or an IFUNC) of that name. */
+/* Address of what the object defines by that name, 0 if nothing (or an IFUNC). */
 uint64_t image_function(const struct image_object *object, const char *name);
 
 /* The dynamic loader, 0 for a static program. The main program's first entry. */

@@ -95,8 +95,10 @@ static int find_in_library(const struct injection *in, struct inject *process, c
 	int err;
 
 	*function = inject_function(process, name);
-	if (*function)
+	if (*function) {
+		inject_borrow_stack(process, LIBLEAK_STACK, sizeof(struct libleak_stack));
 		return 0;
+	}
 	err = inject_load(process, in->options->library, &handle, why);
 	return err ? err : inject_symbol(process, handle, name, function, why);
 }
@@ -227,6 +229,7 @@ static void detach_injection(const struct injection *in, struct outcome *out)
 	m->event = KEEPER_DETACHED;
 	m->text[0] = '\0';
 	function = inject_function(process, "libleak_detach");
+	inject_borrow_stack(process, LIBLEAK_STACK, sizeof(struct libleak_stack));
 	err = function ? inject_call_text(process, function, NULL, &text, &why) : 0;
 	if (err)
 		fail(out, why.text);
