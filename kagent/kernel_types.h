@@ -83,6 +83,11 @@ struct page {
 	struct kmem_cache *slab_cache;	/* up to 5.16 */
 };
 
+/* 6.6: the order is in the low byte of _flags_1; overlays struct page */
+struct folio {
+	unsigned long _flags_1;
+};
+
 /* up to 6.17, then a structure */
 struct page___flags_word {
 	unsigned long flags;

@@ -68,6 +68,17 @@ static __always_inline __u64 cache_of(__u64 ptr)
 	return cache ? cache : KA_CACHE_LARGE;
 }
 
+/* Bytes of a large kmalloc; 0 where pages can't be read. Its pages are a folio. */
+static __always_inline __u64 large_size(__u64 ptr)
+{
+	__u64 folio = page_of(&cfg.pages, ptr);
+
+	if (!cfg.pages.map0 || !bpf_core_field_exists(struct folio, _flags_1))
+		return 0;
+	return 1ull << (cfg.pages.shift +
+			(BPF_CORE_READ((struct folio *)folio, _flags_1) & 0xff) % 32);
+}
+
 static __noinline struct ka_cache *new_cache(__u64 cache)
 {
 	struct ka_cache c = {};
@@ -134,12 +145,17 @@ static __always_inline void fill_object(struct ka_object *o, const struct alloc_
 	o->kind = e->kind;
 }
 
-/* The address is in use again though no free was seen: the old record was wrong. */
-static __always_inline void replace_object(__u64 ptr, const struct ka_object *o)
+/*
+ * The address is in use again though no free was seen: the old record was wrong. Or it
+ * is the second event of one allocation, and names its caller better than the first.
+ */
+static __always_inline void replace_object(__u64 ptr, const struct ka_object *o, int second)
 {
 	struct ka_object *old = bpf_map_lookup_elem(&live, &ptr);
 
-	if (old) {
+	if (old && second) {
+		unenter_site(old);
+	} else if (old) {
 		lose(KA_LOSS_MISSED_FREE, 1);
 		leave_site(old, o->time);
 	}
@@ -152,6 +168,8 @@ static __always_inline void keep_object(const struct alloc_event *e)
 	__u64 ptr = e->ptr;
 	long err;
 
+	if (e->second && !bpf_map_lookup_elem(&live, &ptr))
+		return;		/* no room for the first */
 	fill_object(&o, e);
 	o.site = enter_site(e, o.time);
 	if (cfg.user_stacks)
@@ -160,7 +178,7 @@ static __always_inline void keep_object(const struct alloc_event *e)
 	if (!err)
 		return;
 	if (err == -17 /* EEXIST */) {
-		replace_object(ptr, &o);
+		replace_object(ptr, &o, e->second);
 	} else {
 		lose(KA_LOSS_OBJECTS, 1);
 		leave_site(&o, o.time);
@@ -209,6 +227,29 @@ static __always_inline void send_event(__u32 op, __u64 ptr, __u64 cache, __u64 c
 	bpf_ringbuf_submit(ev, 0);
 }
 
+#define SECOND_NS 1000000	/* between two events of one allocation, at most */
+
+/*
+ * Newer kernels trace a large kmalloc twice, in __kmalloc_large_node() and in its caller
+ * __do_kmalloc_node() (mm/slub.c, 6.9 and later): the same address, by the same task, on
+ * the spot. A free between is possible, by another CPU, but not that fast.
+ */
+static __always_inline int second_event(const struct alloc_event *e)
+{
+	__u32 zero = 0, tid = (__u32)bpf_get_current_pid_tgid();
+	struct last_large *last = bpf_map_lookup_elem(&last_large, &zero);
+	__u64 now = bpf_ktime_get_ns();
+	int second;
+
+	if (!last)
+		return 0;
+	second = last->ptr == e->ptr && last->tid == tid && now - last->time < SECOND_NS;
+	last->ptr = second ? 0 : e->ptr;
+	last->tid = tid;
+	last->time = now;
+	return second;
+}
+
 /* e->cache and, for caches, e->size may still be open (0). */
 static __always_inline int on_alloc(struct alloc_event *e)
 {
@@ -223,8 +264,10 @@ static __always_inline int on_alloc(struct alloc_event *e)
 		return 0;
 	if (!e->cache)
 		e->cache = cache_of(e->ptr);
-	if (e->cache == KA_CACHE_LARGE)
+	if (e->cache == KA_CACHE_LARGE) {
 		e->kind = KA_LARGE;
+		e->second = second_event(e);
+	}
 	c = wanted_cache(e->cache);
 	if (!c || foreign_task())
 		return 0;
@@ -233,6 +276,10 @@ static __always_inline int on_alloc(struct alloc_event *e)
 		if (e->size < cfg.min_size || (cfg.max_size && e->size > cfg.max_size))
 			return 0;
 	}
+	if (cfg.track)
+		keep_object(e);
+	if (e->second)
+		return 0;
 	n = cfg.count ? count_of(c) : NULL;
 	if (n) {
 		n->allocs++;
@@ -242,8 +289,6 @@ static __always_inline int on_alloc(struct alloc_event *e)
 		send_event(KA_EV_ALLOC, e->ptr, e->cache, e->call_site, e->size);
 	if (cfg.procs)
 		count_proc(e);
-	if (cfg.track)
-		keep_object(e);
 	return 0;
 }
 
@@ -273,7 +318,7 @@ static __always_inline void count_free(__u64 ptr, __u64 cache)
 	n = count_of(c);
 	if (n) {
 		n->frees++;
-		n->free_bytes += c->slab_size;
+		n->free_bytes += c->slab_size ? c->slab_size : large_size(ptr);
 	}
 }
 

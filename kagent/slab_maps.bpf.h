@@ -111,6 +111,19 @@ __u32 cache_count;
  */
 __u64 cache_of_caches;
 
+/* The last large kmalloc on a CPU; see second_event(). */
+struct last_large {
+	__u64 ptr, time;
+	__u32 tid;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct last_large);
+} last_large SEC(".maps");
+
 struct alloc_event {
 	void *ctx;
 	__u32 owner;		/* enum scratch_owner */
@@ -118,6 +131,7 @@ struct alloc_event {
 	__u64 call_site, ptr, cache;
 	__u64 req, size;
 	__u32 gfp;
+	__u32 second;		/* of two events of one allocation */
 };
 
 /* The keys of the sites that came last, so that user space need not look at all of them. */

@@ -99,6 +99,18 @@ static __always_inline __u64 enter_site(const struct alloc_event *e, __u64 now)
 	return hash;
 }
 
+/* The allocation never was at this site: it is counted at another one. */
+static __always_inline void unenter_site(const struct ka_object *o)
+{
+	struct ka_site *site = bpf_map_lookup_elem(&sites, &o->site);
+
+	if (!site)
+		return;
+	__sync_fetch_and_add(&site->allocs, -1ull);
+	__sync_fetch_and_add(&site->alloc_bytes, -(__u64)o->size);
+	__sync_fetch_and_add(&site->live_bytes, -(__s64)o->size);
+}
+
 static __always_inline __u64 take_ustack(const struct alloc_event *e, __u32 tgid)
 {
 	__u32 owner = e->owner, i;

@@ -172,24 +172,43 @@ static __always_inline __u32 slab_verdict(__u64 addr, __u64 cache)
 	return bitmap[index / 64] >> (index & 63) & 1 ? KA_FREED : KA_LIVE;
 }
 
-/* A large kmalloc: pages of its own. They are told from others since 6.15. */
+static __always_inline __u32 type_of(__u64 page)
+{
+	return BPF_CORE_READ((struct page *)page, page_type) >> 24;
+}
+
+/*
+ * A large kmalloc: pages of its own. They are told from others since 6.15; their
+ * reference count tells nothing: newer kernels keep none ("frozen" pages).
+ */
 static __always_inline __u32 large_verdict(__u64 addr)
 {
 	__u64 page = page_of(&pages, addr);
-	__u64 head = head_page(page);
 
-	if (head != page || BPF_CORE_READ((struct page *)head, _refcount.counter) == 0)
+	if (head_page(page) != page)
 		return KA_GONE;
-	if (!bpf_core_enum_value_exists(enum pagetype, PGTY_large_kmalloc))
-		return KA_UNVERIFIED;
-	return BPF_CORE_READ((struct page *)head, page_type) >> 24 ==
-	       bpf_core_enum_value(enum pagetype, PGTY_large_kmalloc) ? KA_LIVE : KA_GONE;
+	if (bpf_core_enum_value_exists(enum pagetype, PGTY_large_kmalloc))
+		return type_of(page) == bpf_core_enum_value(enum pagetype, PGTY_large_kmalloc)
+		       ? KA_LIVE : KA_GONE;
+	return BPF_CORE_READ((struct page *)page, _refcount.counter) ? KA_UNVERIFIED : KA_GONE;
 }
 
-/* Every allocation of a page is seen, so one in use is still the one recorded. */
+/*
+ * Every allocation of a page is seen, so one in use is still the one recorded. Pages of
+ * slabs and of large kmallocs may have no reference count, as those that are free.
+ */
 static __always_inline __u32 page_verdict(__u64 page)
 {
-	return BPF_CORE_READ((struct page *)page, _refcount.counter) ? KA_LIVE : KA_GONE;
+	if (BPF_CORE_READ((struct page *)page, _refcount.counter))
+		return KA_LIVE;
+	if (!bpf_core_enum_value_exists(enum pagetype, PGTY_slab))
+		return KA_GONE;
+	if (type_of(page) == bpf_core_enum_value(enum pagetype, PGTY_slab))
+		return KA_LIVE;
+	if (bpf_core_enum_value_exists(enum pagetype, PGTY_large_kmalloc) &&
+	    type_of(page) == bpf_core_enum_value(enum pagetype, PGTY_large_kmalloc))
+		return KA_LIVE;
+	return KA_GONE;
 }
 
 static long check_one(__u32 i, void *unused)

@@ -58,15 +58,28 @@ static void close_all(int from, int n)
 
 /* ---- the kinds: make n, and give n back ------------------------------------------ */
 
-static void make_keys(int n)
+static void add_keys(int n, const void *data, size_t size)
 {
 	char name[64];
 
 	for (int i = 0; i < n; i++) {
 		snprintf(name, sizeof(name), "k_objects-%d-%d", getpid(), i);
-		ids[i] = checked(syscall(SYS_add_key, "user", name, payload, sizeof(payload),
+		ids[i] = checked(syscall(SYS_add_key, "user", name, data, size,
 					 -2 /* KEY_SPEC_PROCESS_KEYRING */), "add_key");
 	}
+}
+
+static void make_keys(int n)
+{
+	add_keys(n, payload, sizeof(payload));
+}
+
+/* More than a slab cache has: pages. */
+static void make_large_keys(int n)
+{
+	static const char data[20000];
+
+	add_keys(n, data, sizeof(data));
 }
 
 static void free_keys(int n)
@@ -304,6 +317,7 @@ static const struct kind {
 	void (*give_back)(int n);
 } kinds[] = {
 	{ "key", make_keys, free_keys },
+	{ "large", make_large_keys, free_keys },
 	{ "msg", make_messages, free_messages },
 	{ "pipe", make_pipes, free_pipes },
 	{ "file", make_files, free_files },

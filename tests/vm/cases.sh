@@ -37,6 +37,16 @@ wait_for() {
 	done
 }
 
+# attached PID COUNT: waits until so many programs of it are attached
+attached() {
+	tries=200
+	until [ "$(ls -l "/proc/$1/fd" 2>/dev/null | grep -c bpf_link)" -ge "$2" ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
 # capture FILE ARG...: starts kagent in the background, and waits until it records
 capture() {
 	log=$1
@@ -140,7 +150,7 @@ test_phantoms() {
 	hold 7 timerfd keep
 	sleep 6
 	waited=6
-	while phantoms_left && [ $waited -lt 24 ]; do
+	while phantoms_left && [ $waited -lt 60 ]; do
 		sleep 2
 		waited=$((waited + 2))
 	done
@@ -156,6 +166,23 @@ test_phantoms() {
 }
 
 # Messages outlive their sender, who is named all the same.
+# Pages of their own; newer kernels tell of each allocation twice.
+test_large() {
+	capture "$work/large" --cache kmalloc-large --comm k_objects -o 0 60 || return
+	hold 3 large keep
+	sleep 0.7
+	finish
+	near "large kmalloc: kmalloc-large" "$(outstanding "$work/large" kmalloc-large user_preparse)" 64 0
+	near "large kmalloc: each counted once" "$(grep -c 'frees that were not seen' "$work/large")" 0 0
+	release 3
+	capture "$work/nolarge" --cache kmalloc-large --comm k_objects -o 0 60 || return
+	hold 3 large free
+	sleep 1
+	finish
+	near "large kmalloc: none when given back" "$(outstanding "$work/nolarge" kmalloc-large '.*')" 0 0
+	release 3
+}
+
 test_sender_gone() {
 	capture "$work/sender" --cache kmalloc-4096 --comm k_objects -o 0 60 || return
 	hold 3 msg keep
