@@ -179,7 +179,8 @@ static void answer(struct run *run)
 	report_free(r);
 }
 
-static int write_outputs(struct run *run)
+/* 0 or -errno; *status is 1 when a file could not be written, which has been said then. */
+static int write_outputs(struct run *run, int *status)
 {
 	const struct text_options text = { .wide = run->t->wide };
 	struct report *r;
@@ -187,14 +188,14 @@ static int write_outputs(struct run *run)
 
 	if (err || !run->t->outputs.count)
 		return err;
-	err = outputs_write(&run->t->outputs, r, &text, "kagent");
+	*status = outputs_write(&run->t->outputs, r, &text, "kagent") ? 1 : 0;
 	report_free(r);
-	return err;
+	return 0;
 }
 
 static int report_now(struct run *run, bool last)
 {
-	int err = capture_snapshot(run->c);
+	int err = capture_snapshot(run->c), status = 0;
 
 	if (!err)
 		err = write_session(run);
@@ -203,13 +204,13 @@ static int report_now(struct run *run, bool last)
 	if (!err && !run->t->quiet)
 		err = print_report(run, last);
 	if (!err && last)
-		err = write_outputs(run);
+		err = write_outputs(run, &status);
 	if (!run->server)
 		unlink(run->scratch);
 	if (err == -EPERM)
 		return fail("the kernel hides its symbols: set kernel.kptr_restrict to 1 or 0, and "
 			    "give CAP_SYSLOG");
-	return err ? fail("the report can't be made: %s", strerror(-err)) : 0;
+	return err ? fail("the report can't be made: %s", strerror(-err)) : status;
 }
 
 /* ---- the trace ---------------------------------------------------------------------------- */
