@@ -7,6 +7,7 @@
 #include "inject_check.h"
 #include "inject_image.h"
 #include "inject_safe.h"
+#include "inject_stack.h"
 #include "inject_thread.h"
 
 #include <dirent.h>
@@ -28,6 +29,8 @@
 #define PAGE			4096u
 #define CALL_TIMEOUT_MS		10000
 #define HOLD_TIMEOUT_MS		50
+#define OWN_STACK_ROOM		(16u << 10)	/* below a thread's stack pointer, besides its xstate */
+#define OTHER_STACK_ROOM	(64u << 10)
 #define PAUSE_MIN_MS		1
 #define PAUSE_MAX_MS		64
 #define RTLD_INTERNAL		0x80000000u	/* glibc's __RTLD_DLOPEN, for __libc_dlopen_mode */
@@ -125,8 +128,33 @@ struct obstacles {
 	bool busy;		/* a thread was there but not at a safe place */
 };
 
+/*
+ * The call's frame, like a signal's, is to find room on the held thread's stack.
+ * `certain`: the stack is to be the thread's own. (Those of Go are never used.)
+ */
+static bool has_room(const struct inject *in, bool certain)
+{
+	struct stack_place place;
+
+	if (stack_find(in->pid, &in->thread.regs, &place))
+		return false;
+	if (place.own)
+		return place.room >= OWN_STACK_ROOM + in->thread.xstate_size;
+	return !certain && !image_has_go(in->image) && place.room >= OTHER_STACK_ROOM;
+}
+
+/* `certain`: not where something about the stack can only be guessed. */
+static enum safety_verdict judge(const struct inject *in, bool certain)
+{
+	enum safety_verdict v = safety_judge(in->safety, &in->thread.regs);
+
+	if (v == SAFE_UNLESS_HIDDEN && !certain)
+		v = SAFE;
+	return v == SAFE && !has_room(in, certain) ? UNSAFE_STACK : v;
+}
+
 /* 0: the thread is held at a safe place; -EAGAIN: it is not; else final. */
-static int try_thread(struct inject *in, pid_t tid, bool whole_stack, struct obstacles *obstacles)
+static int try_thread(struct inject *in, pid_t tid, bool certain, struct obstacles *obstacles)
 {
 	enum safety_verdict v;
 	int err = thread_hold(&in->thread, in->pid, tid, in->filter, HOLD_TIMEOUT_MS);
@@ -135,8 +163,8 @@ static int try_thread(struct inject *in, pid_t tid, bool whole_stack, struct obs
 		obstacles->err = err;
 		return err == -EPERM || err == -ENOTSUP ? err : -EAGAIN;
 	}
-	v = safety_judge(in->safety, &in->thread.regs);
-	if (v == SAFE || (v == SAFE_UNLESS_HIDDEN && !whole_stack)) {
+	v = judge(in, certain);
+	if (v == SAFE) {
 		in->holding = true;
 		return 0;
 	}
@@ -146,7 +174,7 @@ static int try_thread(struct inject *in, pid_t tid, bool whole_stack, struct obs
 	return -EAGAIN;
 }
 
-static int try_threads(struct inject *in, bool whole_stack, uint64_t deadline,
+static int try_threads(struct inject *in, bool certain, uint64_t deadline,
 		       struct obstacles *obstacles)
 {
 	pid_t tids[512];
@@ -154,7 +182,7 @@ static int try_threads(struct inject *in, bool whole_stack, uint64_t deadline,
 	int err = -EAGAIN;
 
 	for (size_t i = 0; i < count && err == -EAGAIN && monotonic_ns() < deadline; i++)
-		err = try_thread(in, tids[i], whole_stack, obstacles);
+		err = try_thread(in, tids[i], certain, obstacles);
 	return err;
 }
 
@@ -185,7 +213,8 @@ static int explain_failure(const struct inject *in, int err, const struct obstac
 
 /*
  * Goes round the threads until one is at a safe place. A stack that cannot be
- * followed to its end will do when half the time has passed without a better one.
+ * followed to its end, or is none that the C library made, will do when half the
+ * time has passed without a better one.
  */
 static int hold_any(struct inject *in, int timeout_ms, struct inject_why *why)
 {
@@ -195,12 +224,12 @@ static int hold_any(struct inject *in, int timeout_ms, struct inject_why *why)
 	int err;
 
 	for (;;) {
-		bool whole = monotonic_ns() - start < span / 2;
+		bool certain = monotonic_ns() - start < span / 2;
 
 		err = look(in, why);
 		if (err)
 			return err;
-		err = try_threads(in, whole, start + span, &obstacles);
+		err = try_threads(in, certain, start + span, &obstacles);
 		if (err != -EAGAIN || monotonic_ns() - start > span)
 			break;
 		usleep(pause_ms * 1000u);

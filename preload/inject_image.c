@@ -223,6 +223,32 @@ static int read_phdrs(int mem, uint64_t start, Elf64_Phdr ph[MAX_PHDRS], unsigne
 	return err;
 }
 
+#define MAX_NOTES	4096	/* bytes of them that are looked at */
+
+/* Does the segment of notes hold one of the Go toolchain's (its build id)? */
+static bool has_go_note(int mem, uint64_t addr, uint64_t size)
+{
+	uint64_t at = 0;
+	uint32_t words[4];	/* size of the name, of the contents; type; four bytes of the name */
+
+	while (size >= sizeof(words) && at <= size - sizeof(words) && at < MAX_NOTES) {
+		if (image_read(mem, addr + at, words, sizeof(words)))
+			return false;
+		if (words[0] == 4 && !memcmp(&words[3], "Go\0", 4))
+			return true;
+		at += 12ull + ((words[0] + 3ull) & ~3ull) + ((words[1] + 3ull) & ~3ull);
+	}
+	return false;
+}
+
+bool image_has_go(const struct image *image)
+{
+	for (size_t i = 0; i < image->count; i++)
+		if (image->objects[i].go)
+			return true;
+	return false;
+}
+
 static int read_object(int mem, struct image_object *o)
 {
 	Elf64_Phdr ph[MAX_PHDRS], *dyn = NULL;
@@ -250,6 +276,9 @@ static int read_object(int mem, struct image_object *o)
 	o->bias = o->start - first;
 	o->end = o->bias + end;
 	o->unwind_table = table ? o->bias + table : 0;
+	for (unsigned i = 0; i < count && !o->go; i++)
+		o->go = ph[i].p_type == PT_NOTE &&
+			has_go_note(mem, o->bias + ph[i].p_vaddr, ph[i].p_memsz);
 	if (!dyn)
 		return 0;
 	err = read_dynamic(mem, o, dyn->p_vaddr + o->bias, dyn->p_memsz, &d);

@@ -34,6 +34,7 @@ struct image_object {
 	uint64_t text_start, text_end;	/* the executable segment */
 	uint64_t unwind_table;		/* .eh_frame_hdr, 0: none */
 	bool deleted;
+	bool go;			/* made by the Go compiler, at least in part */
 	size_t symbol_count;		/* functions and variables, ascending by addr */
 	struct image_symbol *symbols;
 	char *strings;			/* owner of their names */
@@ -54,6 +55,9 @@ const struct image_object *image_object(const struct image *image, size_t n);
 
 /* Address of what the object defines by that name, 0 if nothing (or an IFUNC). */
 uint64_t image_function(const struct image_object *object, const char *name);
+
+/* Does it hold code made by the Go compiler, which runs on stacks of its own making? */
+bool image_has_go(const struct image *image);
 
 /* The dynamic loader, 0 for a static program. The main program's first entry. */
 uint64_t image_loader_base(const struct image *image);

@@ -216,6 +216,7 @@ const char *safety_words(enum safety_verdict verdict)
 	case UNSAFE_LIBC:	return "creating or ending a thread or process, or changing its user";
 	case UNSAFE_SIGNAL:	return "inside a signal handler";
 	case UNSAFE_RECORDER:	return "inside libleak";
+	case UNSAFE_STACK:	return "on a small stack, or one of the program's own making";
 	case UNSAFE_NO_PROGRAM:	return "starting, ending, or not the program's own";
 	}
 	return "somewhere unknown";

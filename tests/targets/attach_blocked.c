@@ -7,7 +7,6 @@
  * pattern in the vector and callee-saved registers and verifies it all the time.
  */
 #define _GNU_SOURCE 1
-#define _GNU_SOURCE 1
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -15,16 +14,19 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define BLOCK_MS 1500
@@ -180,6 +182,51 @@ static int do_registers(void)
 	return bad ? -1 : 0;
 }
 
+#define SMALL_STACK (16u << 10)
+#define FILL 0x5a
+
+static ucontext_t outside, inside;
+
+static void read_a_line_inside(void)
+{
+	char line[64];
+
+	printf("inside\n");
+	fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin))
+		exit(1);
+}
+
+/* Is what lies below the small stack as it was? */
+static bool is_untouched(const char *heap)
+{
+	for (size_t i = 0; i < SMALL_STACK; i++)
+		if (heap[i] != FILL)
+			return false;
+	return true;
+}
+
+/* Reads a line on a small stack of its own, amid other data; and the rest on the thread's. */
+static int do_coroutine(void)
+{
+	char *heap = mmap(NULL, 2 * SMALL_STACK, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (heap == MAP_FAILED)
+		return -1;
+	memset(heap, FILL, SMALL_STACK);
+	getcontext(&inside);
+	inside.uc_stack.ss_sp = heap + SMALL_STACK;
+	inside.uc_stack.ss_size = SMALL_STACK;
+	inside.uc_link = &outside;
+	makecontext(&inside, read_a_line_inside, 0);
+	if (swapcontext(&outside, &inside))
+		return -1;
+	printf("outside\n");
+	fflush(stdout);
+	return do_read() ? -1 : is_untouched(heap) ? 0 : -1;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(void);
@@ -187,7 +234,7 @@ static const struct {
 	{ "nanosleep", do_nanosleep }, { "futex", do_futex }, { "poll", do_poll },
 	{ "epoll", do_epoll }, { "semop", do_semop }, { "recv", do_recv }, { "read", do_read },
 	{ "join", do_join }, { "vfork", do_vfork }, { "pause", do_pause },
-	{ "registers", do_registers },
+	{ "registers", do_registers }, { "coroutine", do_coroutine },
 };
 
 int main(int argc, char **argv)
