@@ -358,10 +358,13 @@ static void print_overhead(FILE *f, const struct report *r)
 	}
 	if (!self_bytes && !self_ns)
 		return;
-	fprintf(f, "Recording took %s of CPU time (estimate)", fmt_duration(time, self_ns));
+	fputs("Recording took ", f);
+	if (self_ns)
+		fprintf(f, "%s of CPU time (estimate)", fmt_duration(time, self_ns));
 	/* counted at the end of a recording: a killed one has no figure */
 	if (self_bytes)
-		fprintf(f, " and %s of memory", fmt_bytes(bytes, (double)self_bytes));
+		fprintf(f, "%s%s of memory", self_ns ? " and " : "",
+			fmt_bytes(bytes, (double)self_bytes));
 	fputc('\n', f);
 }
 

@@ -82,9 +82,11 @@ function notes(model) {
 		list.push(`${text.bytes(summary.known.bytes)} in sites of the baseline were left out.`);
 	if (summary.suppressed.count > 0)
 		list.push(`${text.bytes(summary.suppressed.bytes)} were suppressed.`);
-	if (summary.freedUnseen.count > 0)
-		list.push(`${text.count(summary.freedUnseen.count)} kernel objects (${text.bytes(summary.freedUnseen.bytes)}) ` +
+	if (summary.freedUnseen.count > 0) {
+		const floor = summary.losses.some((loss) => loss.name === 'phantoms') ? 'At least ' : '';
+		list.push(`${floor}${text.count(summary.freedUnseen.count)} kernel objects (${text.bytes(summary.freedUnseen.bytes)}) ` +
 			'had been freed where no event tells of it; they are not counted.');
+	}
 	if (summary.inherited.count > 0)
 		list.push(`${text.bytes(summary.inherited.bytes)} were inherited by forked children.`);
 	return list;
