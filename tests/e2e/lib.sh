@@ -18,7 +18,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS-verify_asan_link_order=0}
 
 # For jq, before the rest: the stacks of a JSON report's sites with the frames themselves
 # in place of their indices (docs/json.md).
-stacks='.frames as $all | .sites[].frames |= map($all[.]) | '
+stacks='.frames as $all | .sites = [.sites[] | .frames = [.frames[] | $all[.]]] | '
 
 ok() {
 	echo "ok - $1"
