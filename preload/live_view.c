@@ -11,6 +11,7 @@
 
 #include "common/fmt.h"
 #include "preload/growth.h"
+#include "preload/threads_view.h"
 #include "preload/trace_view.h"
 #include "report/outputs.h"
 #include "report/progress.h"
@@ -145,7 +146,7 @@ void live_clock(char *text, size_t size)
 }
 
 static int make_report(const struct live_view *view, const struct followed *one,
-		       struct report **out)
+		       unsigned int top, struct report **out)
 {
 	const struct settings *s = view->settings;
 	struct progress progress = { 0 };
@@ -154,7 +155,7 @@ static int make_report(const struct live_view *view, const struct followed *one,
 		.progress_arg = &progress,
 		.older_set = true,
 		.older_ns = live_over(one) ? 0 : s->older_ns,
-		.top = s->top,
+		.top = top,
 		.blocks = s->show_allocs,
 		.combined = s->combined_only,
 		/* the parent's block shows them */
@@ -221,18 +222,46 @@ static bool is_silent(const struct followed *one, const struct report *report, b
 	return !first && !report_summary(report)->sites_live && !report_summary(report)->lossy;
 }
 
+/* As it is seen here; 0: it has ended. */
+static pid_t running_pid(const struct followed *one)
+{
+	const struct session_header *header = session_header(one->session);
+
+	if (live_over(one))
+		return 0;
+	if (header->watched_pid)
+		return (pid_t)header->watched_pid;
+	return one->outer_pid ? one->outer_pid : (pid_t)header->pid;
+}
+
+static void print_threads(struct live_view *view, const struct followed *one)
+{
+	struct report *report;
+	int rc = make_report(view, one, 0, &report);
+
+	if (!rc) {
+		rc = threads_view_print(view->out, one->session, running_pid(one), report);
+		report_free(report);
+	}
+	if (rc)
+		fprintf(view->out, "no report of the threads: %s\n", session_strerror(rc));
+}
+
 static void print_process(struct live_view *view, const struct followed *one, bool first)
 {
 	struct report *report;
-	int rc = make_report(view, one, &report);
+	int rc = make_report(view, one, view->settings->top, &report);
 
 	if (rc) {
 		fprintf(view->out, "pid %u: no report: %s\n", session_header(one->session)->pid,
 			session_strerror(rc));
 		return;
 	}
-	if (!is_silent(one, report, first))
+	if (!is_silent(one, report, first)) {
 		print_block(view, one, report);
+		if (view->settings->all_threads)
+			print_threads(view, one);
+	}
 	report_free(report);
 }
 

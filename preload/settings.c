@@ -20,7 +20,8 @@ enum { STATUS_USAGE = 2 };
 enum {
 	OPT_SAMPLE = 256, OPT_DEPTH, OPT_OUTPUT, OPT_HTML, OPT_JSON, OPT_FOLDED, OPT_PPROF,
 	OPT_NO_FOLLOW, OPT_WIDE, OPT_SERVE, OPT_SERVE_TOKEN, OPT_COMM, OPT_ATTACH_TIMEOUT,
-	OPT_MAX_OVERHEAD, OPT_KERNEL, OPT_ENGINE, OPT_VERSION,
+	OPT_MAX_OVERHEAD, OPT_KERNEL, OPT_ENGINE, OPT_ALL_THREADS,
+	OPT_VERSION,
 };
 
 #define LIBLEAK_PATH_MAX	512
@@ -67,6 +68,8 @@ static const struct option_def defs[] = {
 	  "/report.json, /metrics and /debug/pprof/heap", 0 },
 	{ OPT_SERVE_TOKEN, "serve-token", "TOKEN", "answer only requests with TOKEN (@FILE: its "
 	  "first line); needed unless HOST is this machine's own", 0 },
+	{ OPT_ALL_THREADS, "all-threads-report", NULL, "end each report with what every thread does "
+	  "and holds", 0 },
 	{ OPT_WIDE, "wide", NULL, "print whole names and paths", 0 },
 	{ OPT_NO_FOLLOW, "no-follow", NULL, "do not trace the program's children", 0 },
 	{ 'h', "help", NULL, "print this and exit", 0 },
@@ -333,6 +336,9 @@ static int set_option(void *ctx, int id, const char *arg)
 		return 0;
 	case OPT_KERNEL:
 		s->kernel = true;
+		return 0;
+	case OPT_ALL_THREADS:
+		s->all_threads = true;
 		return 0;
 	case 'h':
 		p->help = true;

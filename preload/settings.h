@@ -41,6 +41,7 @@ struct settings {
 	unsigned int top;	/* 0: all */
 	bool trace, show_allocs, combined_only, no_follow, wide;
 	bool kernel;		/* kagent runs beside it */
+	bool all_threads;	/* reports say what each thread does and holds */
 
 	uint64_t sample_rate;	/* one in so many allocations; 0: not asked for */
 	uint64_t sample_bytes;	/* mean distance; 0: not asked for */
