@@ -350,9 +350,10 @@ enum session_rec_kind {
  *
  * lifetimes[b] counts freed blocks that lived [2^(b-1), 2^b) ticks (b = 0: less
  * than one tick; the last bucket: and longer), divided by 2^lifetime_shift. A
- * writer may time only some of the frees, each counted for as many as it stands
- * for: a distribution, whose sum need not equal free_count. What lived less than
- * REC_TICKS ticks, the unit of a record's time, is all in bucket 0.
+ * writer may time only some of the blocks, each counted for itself and for the
+ * frees (untimed) since the one before it: a distribution, whose sum need not
+ * equal free_count. What lived less than REC_TICKS ticks, the unit of a record's
+ * time, is all in bucket 0.
  */
 #define SESSION_LIFETIMES	40
 struct session_site {
@@ -361,11 +362,13 @@ struct session_site {
 	uint64_t alloc_count, alloc_bytes;
 	uint64_t free_count, free_bytes;
 	int64_t pending, high;
+	uint16_t events;	/* since the last fold */
+	uint16_t untimed;	/* frees since the last one that lifetimes counted */
+	uint32_t lifetime_shift;
+	/* (so far one cache line, which is all that most events touch) */
 	double w_alloc_count, w_alloc_bytes;
 	double w_free_count, w_free_bytes;
 	uint32_t lifetimes[SESSION_LIFETIMES];
-	uint32_t lifetime_shift;
-	uint32_t events;	/* since the last fold */
 };
 static_assert(sizeof(struct session_site) == 256, "format");
 

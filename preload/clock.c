@@ -2,14 +2,48 @@
 /* clock.c - see clock.h. */
 #include "clock.h"
 
+#include <elf.h>
+#include <link.h>
+#include <sys/auxv.h>
+
+#include "elf_object.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
 
 bool clock_has_tsc;
+clock_vdso_fn *clock_vdso;
+
+#if defined(__aarch64__)
+#define VDSO_NAME "__kernel_clock_gettime"
+#else
+#define VDSO_NAME "__vdso_clock_gettime"
+#endif
+
+/* vdso(7). Not by the C library's clock_gettime(), which may be somebody else's (libfaketime). */
+static clock_vdso_fn *find_vdso(void)
+{
+	uintptr_t base = getauxval(AT_SYSINFO_EHDR);
+	const ElfW(Ehdr) *ehdr = (const void *)base;
+	struct elf_name name = elf_name(VDSO_NAME);
+	struct elf_object o;
+	uint32_t index, state = 0;
+
+	if (!base)
+		return NULL;
+	if (!elf_object_open(&o, &(struct dl_phdr_info){
+			.dlpi_addr = base,	/* it is linked at address 0 */
+			.dlpi_phdr = (const void *)(base + ehdr->e_phoff),
+			.dlpi_phnum = ehdr->e_phnum }))
+		return NULL;
+	index = elf_object_function(&o, &name, &state);
+	return index ? (clock_vdso_fn *)(base + o.symtab[index].st_value) : NULL;
+}
 
 void clock_init(void)
 {
+	clock_vdso = find_vdso();
 #if defined(__x86_64__)
 	unsigned int a, b, c, d;
 

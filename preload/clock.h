@@ -24,6 +24,10 @@
 
 extern bool clock_has_tsc __attribute__((visibility("hidden")));
 
+/* clock_gettime() of the kernel's vDSO, or NULL: a system call. */
+typedef int clock_vdso_fn(clockid_t id, struct timespec *ts);
+extern clock_vdso_fn *clock_vdso __attribute__((visibility("hidden")));
+
 static inline uint64_t clock_ns(clockid_t id)
 {
 	struct timespec ts;
@@ -49,6 +53,32 @@ static inline uint64_t clock_cycles(void)
 		return __rdtsc();
 #endif
 	return clock_ns(CLOCK_MONOTONIC);
+}
+
+/* What clock_tick() said last in some thread, and what the kernel's coarse clock said then. */
+struct clock_lately {
+	uint64_t coarse, tick;
+};
+
+/*
+ * clock_tick(), but not before the kernel's coarse clock has moved on: at most one
+ * of its ticks (1 to 10 ms) too early, at a third of the price, or less where the
+ * counter is slow to read (virtual machines).
+ */
+static ALWAYS_INLINE uint64_t clock_tick_lately(struct clock_lately *l)
+{
+	struct timespec ts;
+	uint64_t coarse;
+
+	if (unlikely(!clock_vdso))
+		return clock_tick();
+	clock_vdso(CLOCK_MONOTONIC_COARSE, &ts);
+	coarse = (uint64_t)ts.tv_sec << 30 | (uint64_t)ts.tv_nsec;
+	if (unlikely(coarse != l->coarse)) {
+		l->coarse = coarse;
+		l->tick = clock_tick();
+	}
+	return l->tick;
 }
 
 /* Chooses the source. Once per process. */

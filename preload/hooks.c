@@ -30,20 +30,34 @@ static ALWAYS_INLINE size_t at_least(size_t size)
 	return size < real.min_size ? real.min_size : size;
 }
 
-/* A chosen block. By registers, so that a hook whose block is not chosen needs no frame of its own. */
-static __attribute__((noinline)) void *obtained_chosen(void *p, size_t size,
-						       enum session_trace_op op, uintptr_t ip,
-						       uintptr_t sp, uintptr_t bp)
+/* Does sampling pass over a block of this size? */
+static ALWAYS_INLINE bool passes(size_t size)
 {
-	const struct frame_regs from = { .ip = ip, .sp = sp, .bp = bp };
-	struct thread_state *t = recorder_enter();
+	struct thread_state *t = thread_self;
 
+	return likely(t) && sampler_passes(t, size);
+}
+
+/*
+ * The real function gave @p. @from: the hook's caller. @first: the thread had no state
+ * to ask whether sampling passes over the block.
+ */
+static ALWAYS_INLINE void *obtained_inline(void *p, size_t size, const struct frame_regs *from,
+					   enum session_trace_op op, bool first)
+{
+	struct thread_state *t;
+
+	if (unlikely(!p))
+		return NULL;
+	t = recorder_enter();
 	if (likely(t)) {
-		uint64_t begin = overhead_begin(t);
-
 		t->last_block = p;
-		hot_alloc(t, p, size, &from, op);
-		overhead_end(begin);
+		if (likely(!first) || !sampler_passes(t, size)) {
+			uint64_t begin = overhead_begin(t);
+
+			hot_alloc(t, p, size, from, op);
+			overhead_end(begin);
+		}
 		recorder_leave(t);
 	} else if (recorder_gate.gate.generation) {
 		recorder_loss_outside(LOSS_REENTRANT);
@@ -51,22 +65,17 @@ static __attribute__((noinline)) void *obtained_chosen(void *p, size_t size,
 	return p;
 }
 
-/* The real function gave @p. @from: the hook's caller. */
-static ALWAYS_INLINE void *obtained(void *p, size_t size, struct frame_regs from,
-				    enum session_trace_op op)
+/* The same where speed matters less. */
+static __attribute__((noinline)) void *obtained(void *p, size_t size, struct frame_regs from,
+						enum session_trace_op op)
 {
-	struct thread_state *t = thread_self;
+	bool first = !thread_self;
 
-	if (likely(t)) {
-		t->last_block = p;
-		if (sampler_passes(t, size))
-			return p;
-	}
-	return likely(p) ? obtained_chosen(p, size, op, from.ip, from.sp, from.bp) : NULL;
+	return passes(size) ? p : obtained_inline(p, size, &from, op, first);
 }
 
-/* The recorder lets go of @p. */
-static __attribute__((noinline)) void releasing_known(void *p, uint32_t *slot)
+/* The recorder lets go of @p, whose record is in @slot (NULL: in none). */
+static ALWAYS_INLINE void releasing_known(void *p, uint32_t *slot)
 {
 	struct thread_state *t = recorder_enter();
 
@@ -81,19 +90,12 @@ static __attribute__((noinline)) void releasing_known(void *p, uint32_t *slot)
 	}
 }
 
-static ALWAYS_INLINE void releasing(void *p)
+static __attribute__((noinline)) void releasing(void *p)
 {
 	uint32_t *slot = hot_recorded(p);
 
-	/* Not sampled, or older than the recording: no thread state, nothing shared is touched. */
 	if (slot || unlikely(recorder.cfg.trace))
 		releasing_known(p, slot);
-}
-
-static ALWAYS_INLINE void release(void *p)
-{
-	releasing(p);
-	real.free(p);
 }
 
 #define NEW_FRAMES_MAX 4096	/* bytes of stack between operator new and what it calls */
@@ -148,21 +150,63 @@ static COLD void *unready_realloc(void *p, size_t size)
 	return p ? NULL : early_alloc(16, size);
 }
 
-EXPORT void *malloc(size_t size)
+/*
+ * Hooks begin with the blocks that sampling passes over: then they only jump to the
+ * real function. Else they jump to their other half, which so has the hook's caller
+ * for its own. (Once there is a thread state or a live table, there are the real
+ * functions.)
+ */
+static __attribute__((noinline)) void *malloc_chosen(size_t size)
 {
+	bool first = !thread_self;
+	struct frame_regs from = HOOK_CALLER;
+
 	if (unlikely(!real_ready()))
 		return unready_alloc(16, size);
-	return obtained(real.malloc(at_least(size)), size, HOOK_CALLER, TRACE_MALLOC);
+	return obtained_inline(real.malloc(at_least(size)), size, &from, TRACE_MALLOC, first);
+}
+
+EXPORT void *malloc(size_t size)
+{
+	if (passes(size))
+		return real.malloc(at_least(size));
+	return malloc_chosen(size);
+}
+
+static __attribute__((noinline)) void free_chosen(void *p, uint32_t *slot)
+{
+	releasing_known(p, slot);
+	real.free(p);
+}
+
+static COLD void free_early(void *p)
+{
+	if (real_ready())
+		real.free(p);
+	else
+		unready_free(p);
 }
 
 EXPORT void free(void *p)
 {
+	uint32_t *slot;
+
 	if (!p || early_arena_owns(p))
 		return;
-	if (unlikely(!real_ready()))
-		unready_free(p);
-	else
-		release(p);
+	if (unlikely(!live_root)) {
+		free_early(p);
+		return;
+	}
+	slot = live_slot((uintptr_t)p);
+	/* Not sampled, or older than the recording: no thread state, nothing shared is written. */
+	if (!slot || !__atomic_load_n(slot, __ATOMIC_RELAXED)) {
+		if (likely(!recorder.cfg.trace)) {
+			real.free(p);
+			return;
+		}
+		slot = NULL;
+	}
+	free_chosen(p, slot);
 }
 
 EXPORT void *calloc(size_t n, size_t size)
@@ -179,7 +223,6 @@ EXPORT void *calloc(size_t n, size_t size)
 		return obtained(real.calloc(n, size), n * size, HOOK_CALLER, TRACE_CALLOC);
 	return obtained(real.calloc(1, real.min_size), total, HOOK_CALLER, TRACE_CALLOC);
 }
-
 /* A block of the early arena moves to the real allocator. */
 static void *leave_arena(void *p, size_t size)
 {
@@ -224,13 +267,21 @@ static ALWAYS_INLINE void *resize(void *p, size_t size, struct frame_regs from)
 	return to;
 }
 
-EXPORT void *realloc(void *p, size_t size)
+static __attribute__((noinline)) void *realloc_chosen(void *p, size_t size)
 {
 	if (unlikely(p && early_arena_owns(p)))
 		return obtained(leave_arena(p, size), size, HOOK_CALLER, TRACE_REALLOC);
 	if (unlikely(!real_ready()))
 		return unready_realloc(p, size);
 	return resize(p, size, HOOK_CALLER);
+}
+
+EXPORT void *realloc(void *p, size_t size)
+{
+	if (size && live_root && !early_arena_owns(p) && !hot_recorded(p) &&
+	    !recorder.cfg.trace && passes(size))
+		return real.realloc(p, at_least(size));
+	return realloc_chosen(p, size);
 }
 
 /* An allocator that brings no reallocarray relies on the C library's calling its realloc. */

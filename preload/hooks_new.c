@@ -94,7 +94,8 @@ static ALWAYS_INLINE size_t request(size_t size)
 static COLD void *new_and_record(new_fn *next, size_t size, size_t b, const void *c,
 				 struct frame_regs from)
 {
-	struct thread_state *t;
+	struct thread_state *t = thread_self;
+	uint64_t countdown = t ? t->countdown : 0;
 	void *p;
 
 	hooks_new_hint = (struct new_hint){ .asked = size, .from = from };
@@ -103,8 +104,8 @@ static COLD void *new_and_record(new_fn *next, size_t size, size_t b, const void
 	t = p ? recorder_enter() : NULL;
 	if (!t)
 		return p;
-	/* An operator that calls malloc after all: its block is recorded. */
-	if (t->last_block != p) {
+	/* An operator that calls malloc after all: its block is recorded, or passed over. */
+	if (t->last_block != p && (!countdown || t->countdown == countdown)) {
 		t->last_block = p;
 		record_alloc(t, p, size, &from, TRACE_NEW);
 	}

@@ -35,7 +35,7 @@ COLD int64_t record_weigh_free(struct session_site *s, uint64_t bytes, uint64_t 
 
 /* The same as hot_new() and hot_end(), for blocks with an extension. @mean: REC_MEAN bits. */
 COLD uint32_t record_new_extended(struct thread_state *t, uintptr_t addr, uint64_t size,
-				  uint32_t stack, uint64_t mean, uint64_t tick);
+				  uint32_t stack, uint64_t mean, uint64_t tick, bool timed);
 COLD void record_end_extended(struct thread_state *t, uint32_t index);
 
 /* What is recorded at @slot's address was freed behind our back. */
@@ -44,6 +44,12 @@ COLD void record_replace_stale(struct thread_state *t, uint32_t stale);
 static ALWAYS_INLINE uint64_t hot_now(void)
 {
 	return clock_tick() - recorder.tick0;
+}
+
+/* The same, perhaps a tick of the kernel's (1 to 10 ms) early. */
+static ALWAYS_INLINE uint64_t hot_lately(struct thread_state *t)
+{
+	return clock_tick_lately(&t->clock) - recorder.tick0;
 }
 
 static ALWAYS_INLINE struct stack_memo *hot_stack(struct thread_state *t,
@@ -83,6 +89,8 @@ static ALWAYS_INLINE uint64_t hot_lived(uint64_t since)
 	return time > 0 ? (uint64_t)time >> REC_TIME_SHIFT << REC_TICK_SHIFT : 0;
 }
 
+#define HOT_UNTIMED UINT64_MAX	/* the block's time is not exact */
+
 static ALWAYS_INLINE void hot_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes,
 					 uint64_t since, uint64_t mean)
 {
@@ -93,22 +101,24 @@ static ALWAYS_INLINE void hot_count_free(struct thread_state *t, uint32_t stack,
 		return;
 	if (unlikely(recorder.weighs))
 		moved = record_weigh_free(s, bytes, mean);
-	if (site_wants_lifetime(s))
+	if (since != HOT_UNTIMED)
 		site_lifetime(s, hot_lived(since));
+	else
+		site_no_lifetime(s);
 	site_free(s, bytes, moved);
 }
 
 static ALWAYS_INLINE uint32_t hot_new(struct thread_state *t, uintptr_t addr, uint64_t size,
-				      uint32_t stack, uint64_t mean, uint64_t tick)
+				      uint32_t stack, uint64_t mean, uint64_t tick, bool timed)
 {
 	uint32_t index;
 
 	if (unlikely((size | mean) > REC_SIZE_MAX)) {
-		index = record_new_extended(t, addr, size, stack, mean, tick);
+		index = record_new_extended(t, addr, size, stack, mean, tick, timed);
 	} else {
 		index = record_take(t);
 		if (likely(index))
-			record_fill(index, addr, size, stack, tick, t->thread);
+			record_fill(index, addr, size, stack, tick, timed, t->thread);
 	}
 	if (unlikely(!index))
 		recorder_loss(LOSS_TABLE_FULL, 1);
@@ -128,7 +138,9 @@ static ALWAYS_INLINE void hot_end(struct thread_state *t, uint32_t index)
 	if (likely(!(addr_size & REC_INHERITED)))
 		hot_count_free(t, (uint32_t)(time_stack & REC_STACK_MASK),
 			       addr_size >> REC_SIZE_SHIFT & REC_SIZE_MAX,
-			       time_stack >> REC_TIME_SHIFT << REC_TICK_SHIFT, 0);
+			       time_stack & REC_TIMED ?
+				       time_stack >> REC_TIME_SHIFT << REC_TICK_SHIFT : HOT_UNTIMED,
+			       0);
 	record_put(t, index);
 }
 
@@ -152,28 +164,30 @@ static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size
 				    const struct frame_regs *from)
 {
 	struct stack_memo *stack;
+	struct session_site *site;
 	uint32_t index, stale, *slot;
-	uint64_t time, mean = t->mean_flags;
+	uint64_t mean = t->mean_flags;
+	bool timed;
 
 	/* (draws the next sample, perhaps by another mean than chose this one) */
 	if (unlikely(recorder.choosy) && !record_accept(t, size))
 		return;
-	/* Early: the counter takes its time to read, and what follows doesn't depend on it. */
-	time = hot_now();
 	slot = live_slot_make(addr);
 	if (unlikely(!slot)) {
 		recorder_loss(live_address(addr) ? LOSS_NO_MEMORY : LOSS_BAD_ADDRESS, 1);
 		return;
 	}
 	stack = hot_stack(t, from);
-	index = hot_new(t, addr, size, stack->stack, mean, time);
+	site = hot_site(t, stack);
+	timed = !site || mean || site_times_next(site);
+	index = hot_new(t, addr, size, stack->stack, mean, timed ? hot_now() : hot_lately(t), timed);
 	if (unlikely(!index))
 		return;
 	stale = __atomic_load_n(slot, __ATOMIC_RELAXED);
 	__atomic_store_n(slot, index, __ATOMIC_RELAXED);
 	if (unlikely(stale))
 		record_replace_stale(t, stale);
-	hot_count_alloc(hot_site(t, stack), size, mean);
+	hot_count_alloc(site, size, mean);
 }
 
 static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_t size,

@@ -141,11 +141,11 @@ int64_t record_weigh_free(struct session_site *s, uint64_t bytes, uint64_t mean)
 }
 
 uint32_t record_new_extended(struct thread_state *t, uintptr_t addr, uint64_t size, uint32_t stack,
-			     uint64_t mean, uint64_t tick)
+			     uint64_t mean, uint64_t tick, bool timed)
 {
 	struct session_block b = {
 		.addr = addr, .size = size, .tick = tick, .stack = stack, .thread = t->thread,
-		.mean = (uint8_t)(mean >> REC_MEAN_SHIFT), .timed = true,
+		.mean = (uint8_t)(mean >> REC_MEAN_SHIFT), .timed = timed,
 	};
 
 	return record_new(t, &b);
@@ -157,7 +157,8 @@ void record_end_extended(struct thread_state *t, uint32_t index)
 
 	record_drop(t, index);
 	if (!b.inherited)
-		hot_count_free(t, b.stack, b.size, b.tick, (uint64_t)b.mean << REC_MEAN_SHIFT);
+		hot_count_free(t, b.stack, b.size, b.timed ? b.tick : HOT_UNTIMED,
+			       (uint64_t)b.mean << REC_MEAN_SHIFT);
 }
 
 void record_replace_stale(struct thread_state *t, uint32_t stale)

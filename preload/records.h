@@ -54,13 +54,13 @@ static ALWAYS_INLINE uint32_t record_take(struct thread_state *t)
  * @size is at most REC_SIZE_MAX, @addr fit for the live table.
  */
 static ALWAYS_INLINE void record_fill(uint32_t index, uintptr_t addr, uint64_t size, uint32_t stack,
-				      uint64_t tick, uint16_t thread)
+				      uint64_t tick, bool timed, uint16_t thread)
 {
 	struct session_record *r = &recorder.records[index];
 	uint64_t seq = (r->addr_size + 1) & REC_SEQ_MASK;
 
 	recorder.record_threads[index] = thread;
-	__atomic_store_n(&r->time_stack, session_record_time(tick) | REC_TIMED | stack,
+	__atomic_store_n(&r->time_stack, session_record_time(tick) | (timed ? REC_TIMED : 0) | stack,
 			 __ATOMIC_RELAXED);
 	__atomic_store_n(&r->addr_size,
 			 (uint64_t)addr << (REC_ADDR_SHIFT - REC_ALIGN_SHIFT) |

@@ -72,14 +72,14 @@ void sampler_redraw(struct thread_state *t, uint8_t kind, uint64_t mean)
 		gap /= -ln(1.0 - 1.0 / (double)mean);
 	else
 		gap *= (double)mean;
-	t->countdown = gap < 0x1p62 ? (int64_t)gap : INT64_MAX / 2;
+	t->countdown = gap < 0x1p62 ? (uint64_t)gap : UINT64_MAX / 4;
 }
 
 void sampler_seed(struct thread_state *t, uint8_t kind, uint64_t mean, uint64_t seed)
 {
 	t->rng = seed | 1;
 	t->cost_mask = kind == SAMPLE_BYTES ? SIZE_MAX : 0;
-	t->countdown = -1;
+	t->countdown = 0;
 	sampler_redraw(t, kind, mean);
 }
 

@@ -33,16 +33,17 @@ double sampler_weight(uint8_t kind, uint64_t mean, size_t size);
 
 /*
  * Is this allocation one that is not recorded? With sampling off the countdown
- * stays at -1, so that none is passed over and nothing is written. A size of 0
+ * stays at 0, so that none is passed over and nothing is written. A size of 0
  * counts as 1 byte, so that every block can be hit.
  */
 static ALWAYS_INLINE bool sampler_passes(struct thread_state *t, size_t size)
 {
-	int64_t left = t->countdown - (int64_t)(size & t->cost_mask) - !(size & t->cost_mask);
+	uint64_t cost = size & t->cost_mask;
 
-	if (left < 0)
+	cost += !cost;
+	if (cost > t->countdown)
 		return false;
-	t->countdown = left;
+	t->countdown -= cost;
 	return true;
 }
 

@@ -52,16 +52,18 @@ static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int
 
 /*
  * Reading the clock costs more than all the rest of a free. So a site's first
- * LIFETIMES_ALL frees are timed, and of the later ones one in LIFETIMES_STEP,
- * which stands for that many: multiples of the golden ratio pick them evenly.
+ * LIFETIMES_ALL blocks get their exact time, and of the later ones one in
+ * LIFETIMES_STEP: multiples of the golden ratio pick them evenly. Freed, each
+ * counts for itself and the frees before it that were not timed.
  */
 #define LIFETIMES_ALL	64u
 #define LIFETIMES_STEP	8u
 
-static ALWAYS_INLINE bool site_wants_lifetime(const struct session_site *s)
+/* Is the next block of this site one whose lifetime will count? */
+static ALWAYS_INLINE bool site_times_next(const struct session_site *s)
 {
-	return s->free_count < LIFETIMES_ALL ||
-	       (uint32_t)s->free_count * 0x9e3779b1u < UINT32_MAX / LIFETIMES_STEP;
+	return s->alloc_count < LIFETIMES_ALL ||
+	       (uint32_t)s->alloc_count * 0x9e3779b1u < UINT32_MAX / LIFETIMES_STEP;
 }
 
 static ALWAYS_INLINE void site_lifetime(struct session_site *s, uint64_t lived)
@@ -70,9 +72,15 @@ static ALWAYS_INLINE void site_lifetime(struct session_site *s, uint64_t lived)
 
 	if (bucket >= SESSION_LIFETIMES)
 		bucket = SESSION_LIFETIMES - 1;
-	s->lifetimes[bucket] += s->free_count < LIFETIMES_ALL ? 1 : LIFETIMES_STEP;
-	if (unlikely(s->lifetimes[bucket] > UINT32_MAX - LIFETIMES_STEP))
+	s->lifetimes[bucket] += 1u + s->untimed;
+	s->untimed = 0;
+	if (unlikely(s->lifetimes[bucket] > UINT32_MAX - UINT16_MAX - 1))
 		site_halve_lifetimes(s);
+}
+
+static ALWAYS_INLINE void site_no_lifetime(struct session_site *s)
+{
+	s->untimed += s->untimed < UINT16_MAX;
 }
 
 static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes, int64_t moved)

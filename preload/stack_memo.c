@@ -5,6 +5,7 @@
 #include <assert.h>
 
 static_assert(sizeof(struct stack_memo) / 64 % 2 == 1, "an odd number of cache lines");
+static_assert(MEMO_WORDS % 4 == 0, "fill_up");
 static_assert(MEMO_WAYS == 2, "stack_memo_find");
 
 /* Adds a word to @m, which is being filled. False: no room, or out of reach. */
@@ -17,6 +18,15 @@ static bool add_word(struct stack_memo *m, uintptr_t addr, uintptr_t value)
 	m->at[m->count] = (int32_t)at;
 	m->word[m->count++] = value;
 	return true;
+}
+
+/* Four words are compared at a time. */
+static void fill_up(struct stack_memo *m)
+{
+	for (; m->count % 4; m->count++) {
+		m->at[m->count] = m->at[m->count - 1];
+		m->word[m->count] = m->word[m->count - 1];
+	}
 }
 
 /* What the walk has read, from the innermost frame outward. */
@@ -35,6 +45,7 @@ static bool add_words(struct stack_memo *m, const struct frame_cache *c, int dep
 		    (slot && !add_word(m, slot, outer->bp)))
 			return false;
 	}
+	fill_up(m);
 	return true;
 }
 

@@ -31,7 +31,7 @@ struct stack_memo {
 	uintptr_t ip, sp, bp;	/* where the stack starts */
 	uint32_t stack;		/* index, 0: not in use */
 	uint32_t site;		/* index of this thread's site, 0: none yet */
-	uint32_t count;		/* words */
+	uint32_t count;		/* words, a multiple of 4: the last ones may be repeated */
 	bool uses_bp;		/* bp has to be equal, too */
 	int32_t at[MEMO_WORDS];	/* where: multiples of 8 bytes from sp */
 	uintptr_t word[MEMO_WORDS];	/* what was read there */
@@ -62,18 +62,14 @@ static ALWAYS_INLINE unsigned int stack_memo_set(uintptr_t ip, uintptr_t sp)
 static ALWAYS_INLINE bool stack_memo_holds(const struct stack_memo *m, const struct frame_regs *top)
 {
 	const uintptr_t *base = (const uintptr_t *)top->sp;
-	uint32_t i, count = m->count;
 
 	if (m->sp != top->sp || m->ip != top->ip || (m->uses_bp && m->bp != top->bp))
 		return false;
 	if (stack_check_trusting)
 		return true;
-	for (i = 0; i + 4 <= count; i += 4)
+	for (uint32_t i = 0; i < m->count; i += 4)
 		if (base[m->at[i]] != m->word[i] || base[m->at[i + 1]] != m->word[i + 1] ||
 		    base[m->at[i + 2]] != m->word[i + 2] || base[m->at[i + 3]] != m->word[i + 3])
-			return false;
-	for (; i < count; i++)
-		if (base[m->at[i]] != m->word[i])
 			return false;
 	return true;
 }

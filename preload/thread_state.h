@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "clock.h"
 #include "compiler.h"
 #include "stack_capture.h"
 #include "stack_memo.h"
@@ -43,11 +44,12 @@ struct thread_state {
 
 	const void *last_block;	/* what the malloc family returned last; see hooks_new.c */
 
-	int64_t countdown;	/* bytes or allocations until the next sample; see sampler.h */
+	uint64_t countdown;	/* bytes or allocations until the next sample; see sampler.h */
 	uint64_t mean_flags;	/* REC_MEAN bits: the mean that the countdown was drawn by */
 	size_t cost_mask;	/* all ones: an allocation costs its bytes; 0: it costs one */
 	uint64_t rng;
 
+	struct clock_lately clock;
 	uint32_t events;	/* recorded ones; see overhead.h */
 	uint32_t *site_of;	/* by stack index: index in SECT_SITES, 0: none yet */
 	struct thread_state *next;	/* all states, or the free ones */

@@ -50,10 +50,10 @@ static uint64_t spread(uint64_t seed)
 static uint64_t passing(uint64_t size, uint64_t limit)
 {
 	uint64_t cost = (size & thread.cost_mask) + !(size & thread.cost_mask);
-	uint64_t n = thread.countdown < 0 ? 0 : (uint64_t)thread.countdown / cost;
+	uint64_t n = thread.countdown / cost;
 
 	n = n < limit ? n : limit;
-	thread.countdown -= (int64_t)(n * cost);
+	thread.countdown -= n * cost;
 	return n;
 }
 
