@@ -9,7 +9,11 @@
 #include "elf_object.h"
 
 #if defined(__x86_64__)
+#if __has_include(<sys/platform/x86.h>)
+#include <sys/platform/x86.h>
+#else
 #include <cpuid.h>
+#endif
 #endif
 
 bool clock_has_tsc;
@@ -44,7 +48,10 @@ static clock_vdso_fn *find_vdso(void)
 void clock_init(void)
 {
 	clock_vdso = find_vdso();
-#if defined(__x86_64__)
+#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
+	/* The loader has asked the processor already, which takes long in a virtual machine. */
+	clock_has_tsc = x86_cpu_present(x86_cpu_INVARIANT_TSC);
+#elif defined(__x86_64__)
 	unsigned int a, b, c, d;
 
 	clock_has_tsc = __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & (1u << 8));
