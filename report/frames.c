@@ -30,6 +30,7 @@ struct frame_map {
 	struct report *r;
 	const struct session *s;
 	bool kernel;
+	const char *release;	/* of the session's kernel */
 	struct known *known;
 	size_t known_count, known_room;
 	struct hash_index index;
@@ -74,7 +75,8 @@ static uint32_t kernel_location(struct frame_map *map, uint64_t addr)
 	const struct session_ksym *k = session_find_ksym(map->s, addr);
 	const char *module = k ? session_string(map->s, k->module) : "";
 	const char *file = k ? session_string(map->s, k->file) : "";
-	uint32_t id = symbolizer_kernel_module(map->r->sym, *module ? module : NULL);
+	uint32_t id = symbolizer_kernel_module(map->r->sym, *module ? module : NULL,
+					       map->release);
 
 	if (!k || !id || !*session_string(map->s, k->name))
 		return symbolizer_address(map->r->sym, id, addr, true);
@@ -238,6 +240,7 @@ struct frame_map *frame_map_new(struct report *r, const struct session *s)
 	map->s = s;
 	map->frames_left = session_count(s, SECT_FRAMES) * FRAMES_PER_FRAME;
 	map->kernel = session_header(s)->kind == SESSION_KERNEL;
+	map->release = session_string(s, session_header(s)->kernel);
 	map->modules = calloc(session_count(s, SECT_MODULES) + 1, sizeof(*map->modules));
 	map->stack_ids = malloc((stacks + 1) * sizeof(*map->stack_ids));
 	map->buf = array_grow(NULL, 0, &map->buf_room, sizeof(*map->buf));

@@ -30,7 +30,7 @@ static uint64_t hash_name(const char *name, uint64_t seed)
 static uint64_t module_hash(const struct symbol_module *m)
 {
 	return m->build_id_len ? hash_bytes(m->build_id, m->build_id_len, 1) :
-				 hash_name(m->path, 2);
+				 hash_name(m->release, hash_name(m->path, 2));
 }
 
 static void make_key(const struct report *r, uint32_t site, struct key *k)

@@ -117,7 +117,7 @@ static bool module_equal(const void *owner, uint32_t index, const void *key)
 		return false;
 	if (a->build_id_len)
 		return a->name == b->name && !memcmp(a->build_id, b->build_id, a->build_id_len);
-	return a->path == b->path;
+	return a->path == b->path && a->release == b->release;
 }
 
 static uint32_t add_module(struct symbolizer *sym, const struct symbol_module *info)
@@ -145,9 +145,10 @@ uint32_t symbolizer_module(struct symbolizer *sym, const char *path, const uint8
 	struct symbol_module info = {
 		.path = strpool_add(sym->strings, path),
 		.name = strpool_add(sym->strings, slash && slash[1] ? slash + 1 : path),
+		.release = strpool_add(sym->strings, ""),
 	};
 
-	if (!info.path || !info.name)
+	if (!info.path || !info.name || !info.release)
 		return 0;
 	if (build_id_len > SYMBOL_BUILD_ID_MAX)
 		build_id_len = 0;
@@ -157,15 +158,16 @@ uint32_t symbolizer_module(struct symbolizer *sym, const char *path, const uint8
 	return add_module(sym, &info);
 }
 
-uint32_t symbolizer_kernel_module(struct symbolizer *sym, const char *name)
+uint32_t symbolizer_kernel_module(struct symbolizer *sym, const char *name, const char *release)
 {
 	struct symbol_module info = {
 		.path = strpool_add(sym->strings, name ? name : "kernel"),
+		.release = strpool_add(sym->strings, release),
 		.kernel = true, .status = SYMBOLS_FOUND,
 	};
 
 	info.name = info.path;
-	return info.path ? add_module(sym, &info) : 0;
+	return info.path && info.release ? add_module(sym, &info) : 0;
 }
 
 const struct symbol_module *symbolizer_module_info(const struct symbolizer *sym, uint32_t id)

@@ -53,6 +53,7 @@ struct symbol_module {
 	const char *name;	/* without directory */
 	uint32_t build_id_len;
 	uint8_t build_id[SYMBOL_BUILD_ID_MAX];
+	const char *release;	/* of the kernel that it is of, "": unknown */
 	bool kernel;
 	enum symbol_status status;
 	uint32_t locations;	/* that were looked up in it */
@@ -69,8 +70,11 @@ void symbolizer_free(struct symbolizer *sym);	/* NULL is allowed */
 uint32_t symbolizer_module(struct symbolizer *sym, const char *path, const uint8_t *build_id,
 			   size_t build_id_len);
 
-/* The kernel (name NULL) or a kernel module, whose symbols come with each location. */
-uint32_t symbolizer_kernel_module(struct symbolizer *sym, const char *name);
+/*
+ * The kernel (name NULL) or a kernel module, whose symbols come with each location. Those
+ * of another release (uname(2), "": unknown) are another build of it.
+ */
+uint32_t symbolizer_kernel_module(struct symbolizer *sym, const char *name, const char *release);
 
 /* NULL for ids that don't exist. */
 const struct symbol_module *symbolizer_module_info(const struct symbolizer *sym, uint32_t id);

@@ -122,7 +122,7 @@ static void test_demangle(void **state)
 
 static uint64_t stable_hash(struct symbolizer *sym, const char *function)
 {
-	uint32_t module = symbolizer_kernel_module(sym, "m"), id;
+	uint32_t module = symbolizer_kernel_module(sym, "m", ""), id;
 
 	id = symbolizer_named(sym, module, function, 1, 1, NULL, 0);
 	assert_int_equal(symbolizer_resolve(sym, NULL, NULL), 0);

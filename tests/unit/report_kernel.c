@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Kernel sessions in a report: totals go to the site of their slab cache, also with --combined. */
+/* Kernel sessions in a report: totals by slab cache, sites of several kernels. */
 #include "common/session_writer.h"
 #include "report/rank.h"
 #include "report/report.h"
@@ -274,10 +274,66 @@ static void test_recorder_frames(void **state)
 	unlink(path);
 }
 
+/* ---- two kernels ---- */
+
+/* Two calls in one function of a kernel, whose addresses begin at `offset`. */
+static void write_release(const char *release, uint64_t offset)
+{
+	struct session_krecord r = { .size = 64, .verdict = VERDICT_LIVE };
+	struct session_writer *w;
+
+	assert_int_equal(session_writer_create(path, SESSION_KERNEL, SESSION_WRITE_WHOLE, &w), 0);
+	session_writer_header(w)->kernel = session_writer_string(w, release);
+	for (uint64_t i = 0; i < 2; i++) {
+		struct session_ksym k = {
+			.addr = 0xffffffff81000000ull + offset + i, .offset = offset + i,
+			.name = session_writer_string(w, i ? "second" : "first"),
+		};
+
+		session_writer_ksym(w, &k);
+		r.stack = session_writer_stack(w, &k.addr, 1, 0, 0);
+		r.addr = 0xffff888000000000ull + offset + 64 * i;
+		session_writer_krecord(w, &r);
+	}
+	assert_int_equal(session_writer_finish(w, SESSION_END_STOPPED), 0);
+}
+
+static size_t sites_of_two(const char *release)
+{
+	struct symbolizer *sym = symbolizer_new(NULL);
+	struct report *r = report_new(sym, NULL);
+	struct session *s[2];
+	size_t count;
+
+	for (int i = 0; i < 2; i++) {
+		write_release(i ? release : "6.1.0-1", i ? 0x28 : 0x24);
+		assert_int_equal(session_open(path, &s[i]), 0);
+		assert_int_equal(report_add_session(r, s[i]), 0);
+	}
+	assert_int_equal(report_build(r), 0);
+	assert_int_equal(report_summary(r)->all.count, 4);
+	count = report_site_count(r);
+	report_free(r);
+	symbolizer_free(sym);
+	session_close(s[0]);
+	session_close(s[1]);
+	return count;
+}
+
+/* A function is where it is in its kernel; in one kernel other offsets are other calls. */
+static void test_releases(void **state)
+{
+	(void)state;
+	assert_int_equal(sites_of_two("6.18.44"), 2);
+	assert_int_equal(sites_of_two("6.1.0-1"), 4);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_totals),
+		cmocka_unit_test(test_releases),
 		cmocka_unit_test(test_task_names),
 		cmocka_unit_test(test_phantoms_are_a_floor),
 		cmocka_unit_test(test_recorder_frames),
