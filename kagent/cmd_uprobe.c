@@ -31,6 +31,8 @@
 #define STARTING_NS	2000000ull	/* until it has made its first call, and is stopped */
 #define SLOW_START	5000		/* when it makes none for so long: */
 #define SLOW_START_NS	20000000ull
+#define MAP_TRIES	20
+#define MAP_WAIT_NS	50000000ull
 #define SPARE_ROWS	(1u << 17)	/* 8 bytes each */
 #define UNKNOWN_ROWS	(1u << 20)
 #define CUT_SHARE	10		/* one in so many stacks may look cut without a word */
@@ -77,6 +79,21 @@ static int check_process(const struct run *run)
 	return fail("process %d is no 64-bit program of this machine", pid);
 }
 
+/* A process that has just executed its program has not mapped all libraries yet. */
+static int choose_when_mapped(struct run *run, char *why, size_t size)
+{
+	int err = -ENOENT;
+
+	for (int i = 0; i < MAP_TRIES && err == -ENOENT; i++) {
+		if (i)
+			stop_sleep_until(stop_now_ns() + MAP_WAIT_NS);
+		if (i && process_image_look(&run->image))
+			break;
+		err = allocator_choose(&run->image, run->o->object, &run->choice, why, size);
+	}
+	return err;
+}
+
 static int choose_running(struct run *run, char *why, size_t size)
 {
 	int err = process_image_look(&run->image);
@@ -87,8 +104,7 @@ static int choose_running(struct run *run, char *why, size_t size)
 		return fail("process %d: %s: run this as root", (int)run->o->pid, strerror(-err));
 	if (check_process(run))
 		return 1;
-	return allocator_choose(&run->image, run->o->object, &run->choice, why, size) ?
-	       failed(why) : 0;
+	return choose_when_mapped(run, why, size) ? failed(why) : 0;
 }
 
 static int choose(struct run *run)

@@ -4,6 +4,6 @@ check-packages += qemu-system-x86 busybox-static cpio kmod linux-image-cloud-amd
 	linux-headers-cloud-amd64 libbpf-tools
 vm-targets += vm-run
 
-vm-run: $(O)/kagent $(O)/targets/k_objects
+vm-run: $(O)/kagent $(O)/targets/k_objects $(O)/targets/uprobe_static
 	$(Q)O=$(O) tests/run tests/vm/kagent_vm.test
 .PHONY: vm-run
