@@ -131,7 +131,7 @@ $(foreach p,$(programs),$(eval $(call program-rule,$(p))))
 libleak-map := preload/libleak.map
 $(O)/libleak.so: $(libleak-objs) $(wildcard $(libleak-map))
 	@$(call say,LD,$@)
-	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libleak.so -Wl,-z,now,-z,relro,--no-undefined \
+	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libleak.so -Wl,-z,now,-z,relro,-z,noseparate-code,--no-undefined \
 		$(addprefix -Wl$(comma)--version-script=,$(wildcard $(libleak-map))) \
 		-pthread -o $@ $(libleak-objs) $(libleak-ldlibs)
 comma := ,

@@ -10,7 +10,7 @@ define libleak-check-rules
 $(call compile-rules,libleak-check,)
 $(O)/libleak-check.so: $$(libleak-check-objs) $(libleak-map)
 	@$$(call say,LD,$$@)
-	$$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libleak.so -Wl,-z,now,-z,relro,--no-undefined \
+	$$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libleak.so -Wl,-z,now,-z,relro,-z,noseparate-code,--no-undefined \
 		-Wl,--version-script=$(libleak-map) -pthread -o $$@ $$(libleak-check-objs) \
 		$$(libleak-check-ldlibs)
 endef

@@ -190,7 +190,7 @@ static const struct setting {
 	{ "max", "a size, like 64 or 4k", set_max },
 	{ "follow", "0 or 1", set_follow },
 	{ "trace", "0 or 1", set_trace },
-	{ "max-stacks", "16 to 16777215", set_max_stacks },
+	{ "max-stacks", "16 to 4194303", set_max_stacks },
 	{ "max-file", "a size of at least 1m", set_file_max },
 	{ "max-overhead", "1 to 1000 (percent)", set_max_overhead },
 	{ "top", "1 to 1000000", set_top },

@@ -40,6 +40,9 @@ EXPORT _Noreturn void _Exit(int status)
  */
 static void freeze(void)
 {
+	/* The last moment for it. */
+	if (lifecycle_started() && !recorder_gate.gate.generation)
+		lifecycle_start();
 	recorder.frozen = true;
 	recorder.shm.frozen = true;
 }

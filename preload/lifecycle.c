@@ -31,12 +31,11 @@
 #define MADV_WIPEONFORK 18
 #endif
 
-enum phase { NEW, STARTING, LIVE, OFF, DORMANT, ENDING };
+enum phase { NEW, READY, STARTING, LIVE, OFF, DORMANT, ENDING };
 
 static atomic_int phase;
 static uint32_t generations;
 static bool watching;
-static uint32_t owner;	/* pid of the process that records */
 static void (*reader_gone_fn)(void);
 
 /* Its address in the global scope tells preloaded from injected. */
@@ -45,6 +44,11 @@ EXPORT const int libleak_present = 1;
 
 /* glibc's at_quick_exit is not in the shared library; this is what it calls. */
 extern int __cxa_at_quick_exit(void (*fn)(void *), void *dso);
+
+static uint32_t own_pid(void)
+{
+	return (uint32_t)syscall(SYS_getpid);
+}
 
 static void complain(const char *line)
 {
@@ -67,6 +71,7 @@ static void forked(void)
 {
 	/* Where the kernel could not wipe the page. A raw clone() goes unnoticed there. */
 	recorder_gate.gate.generation = 0;
+	recorder_gate.gate.process = 0;
 }
 
 /*
@@ -112,7 +117,7 @@ static void use_sections(void)
 
 static void open_gate(void)
 {
-	owner = recorder.hdr->pid;
+	recorder_gate.gate.process = recorder.hdr->pid;
 	clock_update(&recorder.hdr->clock);
 	__atomic_store_n(&recorder.hdr->state, SESSION_LIVE, __ATOMIC_RELEASE);
 	__atomic_store_n(&recorder_gate.gate.generation, ++generations, __ATOMIC_RELEASE);
@@ -171,10 +176,9 @@ static bool give_up(int err)
 	return false;
 }
 
-static bool start_process(void)
+static void read_settings(void)
 {
 	const char *text = secure_getenv("LIBLEAK");
-	int ret;
 
 	config_defaults(&recorder.cfg);
 	exit_report_init();
@@ -182,12 +186,27 @@ static bool start_process(void)
 		config_parse(&recorder.cfg, text, complain);
 	if (!recorder.cfg.follow)
 		exit_report_clean_environment();
-	ret = prepare_tables();
+	watch_exit_and_fork();
+	recorder_gate.gate.process = own_pid();
+}
+
+/*
+ * A program that never allocates needs a session only to be reported, unless one was
+ * asked for. (An allocator of its own may map memory before it is known that it does.)
+ */
+static bool may_wait(void)
+{
+	return !recorder.cfg.output[0] && !real.bypassed && !real.min_size;
+}
+
+static bool start_process(void)
+{
+	int ret = prepare_tables();
+
 	if (!ret)
 		ret = start_session();
 	if (ret)
 		return give_up(ret);
-	watch_exit_and_fork();
 	open_gate();
 	atomic_store(&phase, LIVE);
 	return true;
@@ -226,41 +245,72 @@ static bool loaded_late(void)
 /* The gate of a LIVE session is closed. Because this is a forked child, or has the watcher died? */
 static bool is_forked(void)
 {
-	/* (not the header's: another thread may be detaching) */
-	if (owner != (uint32_t)syscall(SYS_getpid))
+	if (!recorder_gate.gate.process)
 		return true;
 	if (recorder_reader_is_gone() && reader_gone_fn)
 		reader_gone_fn();
 	return false;
 }
 
-bool lifecycle_start(void)
+/* Memory is shared with the parent, and so would be a session. */
+static bool is_vfork_child(void)
+{
+	uint32_t process = recorder_gate.gate.process;
+
+	return process && process != own_pid();
+}
+
+/* Is there something to do in phase @was? */
+static bool may_start(int was)
+{
+	switch (was) {
+	case NEW:
+		/* Before the C library is set up there is nothing to read settings from. */
+		return environ && (real_ready() || real.bypassed);
+	case READY:
+		return !is_vfork_child();
+	case LIVE:
+		return is_forked();
+	default:
+		return false;
+	}
+}
+
+/* @wait: there is no event yet. */
+static bool start(bool wait)
 {
 	int was = atomic_load(&phase), err = errno;
 	bool on = false;
 
-	if (was != NEW && was != LIVE)
+	if (!may_start(was) || !atomic_compare_exchange_strong(&phase, &was, STARTING))
 		return false;
-	/* Before the C library is set up there is nothing to read settings from. */
-	if (was == NEW && (!environ || (!real_ready() && !real.bypassed)))
+	if (was == NEW && loaded_late()) {
+		atomic_store(&phase, DORMANT);
+		errno = err;
 		return false;
-	if (was == LIVE && !is_forked())
-		return false;
-	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
-		return false;
+	}
+	if (was == NEW)
+		read_settings();
 	if (was == LIVE)
 		on = start_child();
-	else if (loaded_late())
-		atomic_store(&phase, DORMANT);
+	else if (wait && may_wait())
+		atomic_store(&phase, READY);
 	else
 		on = start_process();
 	errno = err;
 	return on;
 }
 
+bool lifecycle_start(void)
+{
+	return start(false);
+}
+
 bool lifecycle_started(void)
 {
-	return atomic_load_explicit(&phase, memory_order_relaxed) == LIVE;
+	int now = atomic_load_explicit(&phase, memory_order_relaxed);
+
+	return now == LIVE || now == READY;
 }
 
 /* Attached, then forked: what the child inherited is the parent's recording. */
@@ -268,9 +318,8 @@ static void forget_parent(void)
 {
 	struct session_header *h = recorder.hdr;
 
-	if (!h || h->pid == (uint32_t)syscall(SYS_getpid))
+	if (!h || recorder_gate.gate.process)
 		return;
-	recorder_gate.gate.generation = 0;
 	fork_child_forget();
 	atomic_store(&phase, DORMANT);
 }
@@ -355,6 +404,25 @@ static bool wait_until_idle(unsigned wait_ms)
 	return true;
 }
 
+/*
+ * Cutting the file must not race with a thread that makes it grow. False: one has
+ * been at it for too long.
+ */
+static bool stop_growth(void)
+{
+	const struct timespec moment = { 0, 1000000 };
+
+	for (int i = 0; i < 1000; i++) {
+		if (lock_try(&recorder.grow)) {
+			recorder.shm.frozen = true;
+			lock_release(&recorder.grow);
+			return true;
+		}
+		syscall(SYS_nanosleep, &moment, NULL);
+	}
+	return false;
+}
+
 static void close_session(struct session_header *h, enum session_end reason, int status)
 {
 	clock_update(&h->clock);
@@ -363,7 +431,8 @@ static void close_session(struct session_header *h, enum session_end reason, int
 	h->end_reason = reason;
 	h->exit_status = status;
 	__atomic_store_n(&h->state, SESSION_ENDED, __ATOMIC_RELEASE);
-	shm_trim(&recorder.shm);
+	if (stop_growth())
+		shm_trim(&recorder.shm);
 }
 
 /* No thread is busy any more. False: a visitor (recorder.h) is there yet. */
@@ -402,15 +471,18 @@ bool lifecycle_detach(unsigned wait_ms)
 
 void lifecycle_end(enum session_end reason, int status)
 {
-	struct session_header *h = recorder.hdr;
+	struct session_header *h;
 	int was = LIVE;
 
+	if (atomic_load(&phase) == READY && recorder.cfg.report && recorder_gate.gate.process)
+		start(false);
+	h = recorder.hdr;
 	/*
 	 * In a vfork child everything, the session included, is the parent's. A
 	 * forked child that never allocated has no session of its own.
 	 */
 	if (!h || atomic_load(&phase) != LIVE || !recorder_gate.gate.generation ||
-	    (!recorder.frozen && owner != (uint32_t)syscall(SYS_getpid)))
+	    (!recorder.frozen && recorder_gate.gate.process != own_pid()))
 		return;
 	if (!atomic_compare_exchange_strong(&phase, &was, OFF))
 		return;
@@ -422,6 +494,10 @@ void lifecycle_end(enum session_end reason, int status)
 		__atomic_store_n(&h->state, SESSION_ENDED, __ATOMIC_RELEASE);
 		return;
 	}
+	if (recorder.temporary && !recorder.cfg.report) {
+		shm_remove(&recorder.shm);
+		return;
+	}
 	close_session(h, reason, status);
 	exit_report_run();
 }
@@ -430,5 +506,5 @@ void lifecycle_end(enum session_end reason, int status)
 __attribute__((constructor)) static void on_load(void)
 {
 	if (!recorder_gate.gate.generation)
-		lifecycle_start();
+		start(true);
 }

@@ -3,6 +3,8 @@
  * lifecycle.h - when recording begins and ends in a process.
  *
  *	NEW ──first event (environment there)──► STARTING ──► LIVE ──exit──► OFF
+ *	  │                                          ▲
+ *	  ├──(no session asked for by name)► READY ──┘ first event; exit, for the report
  *	  │                                          ▲ ▲        │                     ▲
  *	  │ (loaded late)                    attach ─┘ └─ forked┘ (the kernel wiped   │
  *	  └──► DORMANT ◄──────────────── ENDING ◄─── detach ────┘  the gate)  failed ─┘
@@ -22,7 +24,10 @@
 /* The gate is closed: opens it if this process is to record. True: it is open now. */
 bool lifecycle_start(void);
 
-/* Was recording begun, here or in the process that this one was forked from? */
+/*
+ * Was recording begun, here or in the process that this one was forked from, or may
+ * any event begin it?
+ */
 bool lifecycle_started(void);
 
 /*

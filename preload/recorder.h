@@ -32,6 +32,7 @@ union gate {
 	struct {
 		uint32_t generation;	/* threads with the same generation may record */
 		uint32_t flushes;	/* counts unloads: kept stacks of another count are void */
+	uint32_t process;	/* pid of the process that records, or will; 0 in a forked child */
 	};
 	uint64_t both;
 };

@@ -37,11 +37,17 @@ size_t read_small_file(const char *path, char *buf, size_t size)
 	return len;
 }
 
+/*
+ * For what is read here, instead of much of a stack that may be a small thread's or a
+ * signal handler's. One session is opened at a time.
+ */
+static char scratch[4096];
+
 uint64_t process_start_ticks(void)
 {
-	char buf[1024], *p;
+	char *buf = scratch, *p;
 
-	read_small_file("/proc/self/stat", buf, sizeof(buf));
+	read_small_file("/proc/self/stat", buf, 1024);
 	/* comm, in parentheses, may hold anything; the fields behind it are numbers */
 	p = strrchr(buf, ')');
 	for (int field = 2; p && field < 22; field++) {
@@ -91,10 +97,10 @@ static bool end_predecessor(const char *path, uint64_t start_ticks)
 	return ours;
 }
 
-static int open_named(struct shm *s, const struct config *cfg)
+static int open_named(struct shm *s, const struct config *cfg, uint64_t start)
 {
-	char name[32] = "", path[SHM_PATH_MAX], unique[SHM_PATH_MAX + 16];
-	uint64_t start = process_start_ticks();
+	static char path[SHM_PATH_MAX], unique[SHM_PATH_MAX + 16];
+	char name[32] = "";
 	int ret = -EEXIST;
 
 	prctl(PR_GET_NAME, name);
@@ -113,11 +119,10 @@ static int open_named(struct shm *s, const struct config *cfg)
 	return ret;
 }
 
-static int open_temporary(struct shm *s, const struct config *cfg)
+static int open_temporary(struct shm *s, const struct config *cfg, uint64_t start)
 {
 	const char *dirs[] = { "/dev/shm", secure_getenv("TMPDIR"), "/tmp" };
-	uint64_t start = process_start_ticks();
-	char path[SHM_PATH_MAX];
+	static char path[SHM_PATH_MAX];
 	int ret = -ENOENT;
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
@@ -155,14 +160,20 @@ bool session_limits_are_tight(void)
 
 int session_open(struct shm *s, const struct config *cfg, bool *temporary)
 {
+	uint64_t start = process_start_ticks();
+	int ret;
+
 	*temporary = !cfg->output[0];
-	return *temporary ? open_temporary(s, cfg) : open_named(s, cfg);
+	ret = *temporary ? open_temporary(s, cfg, start) : open_named(s, cfg, start);
+	if (!ret)
+		s->hdr->start_ticks = start;
+	return ret;
 }
 
 static uint32_t string_from_file(const char *path)
 {
-	char buf[4096];
-	size_t len = read_small_file(path, buf, sizeof(buf));
+	char *buf = scratch;
+	size_t len = read_small_file(path, buf, sizeof(scratch));
 
 	while (len && (buf[len - 1] == '\n' || !buf[len - 1]))
 		buf[--len] = '\0';
@@ -175,8 +186,8 @@ static uint32_t string_from_file(const char *path)
 
 static uint32_t exe_path(void)
 {
-	char path[4096];
-	ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *path = scratch;
+	ssize_t len = readlink("/proc/self/exe", path, sizeof(scratch) - 1);
 
 	if (len <= 0)
 		return 0;
@@ -194,7 +205,6 @@ void session_identify(const struct config *cfg)
 	h->pid = (uint32_t)getpid();
 	h->ppid = (uint32_t)getppid();
 	h->uid = (uint32_t)getuid();
-	h->start_ticks = process_start_ticks();
 	h->exe = exe_path();
 	h->cmdline = string_from_file("/proc/self/cmdline");
 	prctl(PR_GET_NAME, comm);

@@ -145,12 +145,12 @@ static void limits(void **state)
 	assert_int_equal(good("depth=1").depth, 1);
 	assert_int_equal(good("depth=256").depth, 256);
 	assert_int_equal(good("max-stacks=16").max_stacks, 16);
-	assert_int_equal(good("max-stacks=16777215").max_stacks, 16777215);
+	assert_int_equal(good("max-stacks=4194303").max_stacks, 4194303);
 	bad("depth=0");
 	bad("depth=257");
 	bad("depth=4294967297");	/* 1 in 32 bits */
 	bad("max-stacks=15");
-	bad("max-stacks=16777216");
+	bad("max-stacks=4194304");
 	bad("top=0");
 	bad("mmap=2");
 	bad("mmap=yes");
