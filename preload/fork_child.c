@@ -7,7 +7,6 @@
 
 #include "live_table.h"
 #include "mmap_table.h"
-#include "modules.h"
 #include "records.h"
 #include "session_open.h"
 #include "stack_table.h"
@@ -149,7 +148,6 @@ static void reset_locks(void)
 	lock_reset(&recorder.grow);
 	atomic_store(&recorder.visitors, 0);
 	mmap_table_after_fork();
-	modules_after_fork();
 }
 
 void fork_child_forget(void)

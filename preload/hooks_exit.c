@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "lifecycle.h"
-#include "modules.h"
+#include "module_watch.h"
 #include "real.h"
 #include "recorder.h"
 #include "sys.h"
@@ -76,7 +76,7 @@ EXPORT long syscall(long number, ...)
 	return sys_call(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 }
 
-/* Unloading is the one time when code goes away: see modules.h. */
+/* Unloading is the one time when code goes away: see module_watch.h. */
 EXPORT int dlclose(void *handle)
 {
 	struct thread_state *t;
@@ -89,7 +89,7 @@ EXPORT int dlclose(void *handle)
 	ret = real.dlclose(handle);
 	t = recorder_enter();
 	if (t) {
-		modules_check();
+		module_watch_dlclose();
 		recorder_leave(t);
 	}
 	return ret;

@@ -2,21 +2,15 @@
 /* modules.c - see modules.h. */
 #include "modules.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "recipes.h"
+#include "module_watch.h"
 #include "recorder.h"
-
-struct seen {
-	unsigned long long adds, subs;
-};
-
-static struct seen seen;
-static struct lock scan_lock;
 
 uint32_t session_string(const char *s)
 {
@@ -63,6 +57,20 @@ static void find_build_id(struct session_module *m, const char *p, size_t len)
 	}
 }
 
+/* Does a readable segment hold all of @part? */
+static bool is_loaded(const struct dl_phdr_info *info, const ElfW(Phdr) *part)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+		uint64_t into = part->p_vaddr - ph->p_vaddr;
+
+		if (ph->p_type == PT_LOAD && (ph->p_flags & PF_R) && into < ph->p_filesz &&
+		    part->p_memsz <= ph->p_filesz - into)
+			return true;
+	}
+	return false;
+}
+
 static struct session_module describe(const struct dl_phdr_info *info)
 {
 	struct session_module m = { .bias = info->dlpi_addr, .start = UINT64_MAX };
@@ -81,10 +89,10 @@ static struct session_module describe(const struct dl_phdr_info *info)
 	}
 	for (i = 0; i < info->dlpi_phnum && !m.build_id_len; i++) {
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
-		uint64_t at = info->dlpi_addr + ph->p_vaddr;
 
-		if (ph->p_type == PT_NOTE && at >= m.start && at + ph->p_memsz <= m.end)
-			find_build_id(&m, (const char *)at, ph->p_memsz);
+		if (ph->p_type == PT_NOTE && is_loaded(info, ph))
+			find_build_id(&m, (const char *)(info->dlpi_addr + ph->p_vaddr),
+				      ph->p_memsz);
 	}
 	return m;
 }
@@ -108,11 +116,17 @@ static void module_path(const char *name, char *out, size_t size)
 	out[size - 1] = '\0';
 }
 
-static bool same_object(const struct session_module *a, const struct session_module *b)
+/* Is it the same object? One without a build-id is known by its place and path. */
+static bool is_same(const struct session_module *a, const struct session_module *m, const char *path)
 {
-	return a->start == b->start && a->end == b->end && a->bias == b->bias &&
-	       a->build_id_len == b->build_id_len &&
-	       !memcmp(a->build_id, b->build_id, a->build_id_len);
+	const char *strings = recorder.shm.sect[SECT_STRINGS].base;
+
+	if (a->bias != m->bias)
+		return false;
+	if (!m->build_id_len)
+		return a->start <= m->start && m->end <= a->end && !strcmp(strings + a->path, path);
+	return a->start == m->start && a->end == m->end && a->build_id_len == m->build_id_len &&
+	       !memcmp(a->build_id, m->build_id, m->build_id_len);
 }
 
 /* Ends the modules whose addresses @m takes over. True: there were some. */
@@ -133,11 +147,9 @@ static bool supersede(const struct session_module *m, uint32_t epoch)
 static bool is_known(const struct session_module *m, const char *path)
 {
 	const struct session_module *all = module_array();
-	const char *strings = recorder.shm.sect[SECT_STRINGS].base;
 
 	for (uint64_t i = 1; i < recorder.hdr->section[SECT_MODULES].used; i++)
-		if (!all[i].end_epoch && same_object(&all[i], m) &&
-		    (m->build_id_len || !strcmp(strings + all[i].path, path)))
+		if (!all[i].end_epoch && is_same(&all[i], m, path))
 			return true;
 	return false;
 }
@@ -149,79 +161,90 @@ static uint32_t module_flags(const char *name)
 	return strncmp(name, "linux-vdso", 10) ? 0 : SESSION_MODULE_VDSO;
 }
 
-static int add_module(struct dl_phdr_info *info, size_t size, void *arg)
+/* The module joins the others, if it is new. True: it took over addresses of one that is gone. */
+static bool append(struct session_module *m, const char *path)
 {
 	struct session_section *sec = &recorder.hdr->section[SECT_MODULES];
-	struct session_module m = describe(info);
+	uint32_t epoch = (uint32_t)recorder.hdr->epoch;
+	bool superseded;
+
+	if (is_known(m, path))
+		return false;
+	superseded = supersede(m, epoch + 1);
+	if (superseded)
+		__atomic_store_n(&recorder.hdr->epoch, ++epoch, __ATOMIC_RELEASE);
+	m->first_epoch = epoch;
+	m->path = session_string(path);
+	if (!sec->used)
+		sec->used = 1;
+	if (shm_grow(&recorder.shm, SECT_MODULES, (sec->used + 1) * sizeof(*m))) {
+		recorder_loss(LOSS_MODULES, 1);
+	} else {
+		module_array()[sec->used] = *m;
+		__atomic_store_n(&sec->used, sec->used + 1, __ATOMIC_RELEASE);
+	}
+	return superseded;
+}
+
+static bool add(struct session_module *m, const char *name)
+{
 	char path[1024];
+	bool superseded;
+
+	m->flags = module_flags(name);
+	module_path(name, path, sizeof(path));
+	lock_acquire(&recorder.grow);
+	superseded = append(m, path);
+	lock_release(&recorder.grow);
+	return superseded;
+}
+
+/* What dl_iterate_phdr would tell. False: the object's program headers are not behind its start. */
+static bool read_headers(const struct dl_find_object *o, struct dl_phdr_info *info)
+{
+	const ElfW(Ehdr) *elf = o->dlfo_map_start;
+	size_t mapped = (size_t)((char *)o->dlfo_map_end - (char *)o->dlfo_map_start);
+
+	if (mapped < sizeof(*elf) || memcmp(elf->e_ident, ELFMAG, SELFMAG) ||
+	    elf->e_phentsize != sizeof(ElfW(Phdr)) ||
+	    elf->e_phoff + elf->e_phnum * sizeof(ElfW(Phdr)) > (mapped < 4096 ? mapped : 4096))
+		return false;
+	*info = (struct dl_phdr_info){
+		.dlpi_addr = o->dlfo_link_map->l_addr,
+		.dlpi_phdr = (const void *)((const char *)elf + elf->e_phoff),
+		.dlpi_phnum = elf->e_phnum,
+	};
+	return true;
+}
+
+bool modules_add(const struct dl_find_object *o)
+{
+	struct session_module m = {
+		.bias = o->dlfo_link_map->l_addr,
+		.start = (uintptr_t)o->dlfo_map_start & ~4095ull,
+		.end = ((uintptr_t)o->dlfo_map_end + 4095) & ~4095ull,
+	};
+	struct dl_phdr_info info;
+
+	if (read_headers(o, &info))
+		m = describe(&info);
+	return add(&m, o->dlfo_link_map->l_name);
+}
+
+static int add_mapped(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct session_module m = describe(info);
 
 	(void)size;
 	(void)arg;
-	if (m.start >= m.end)
-		return 0;
-	module_path(info->dlpi_name, path, sizeof(path));
-	lock_acquire(&recorder.grow);
-	if (!is_known(&m, path)) {
-		if (supersede(&m, (uint32_t)recorder.hdr->epoch + 1))
-			__atomic_store_n(&recorder.hdr->epoch, recorder.hdr->epoch + 1,
-					 __ATOMIC_RELEASE);
-		m.first_epoch = (uint32_t)recorder.hdr->epoch;
-		m.flags = module_flags(info->dlpi_name);
-		m.path = session_string(path);
-		if (!sec->used)
-			sec->used = 1;
-		if (shm_grow(&recorder.shm, SECT_MODULES, (sec->used + 1) * sizeof(m))) {
-			recorder_loss(LOSS_MODULES, 1);
-		} else {
-			module_array()[sec->used] = m;
-			__atomic_store_n(&sec->used, sec->used + 1, __ATOMIC_RELEASE);
-		}
-	}
-	lock_release(&recorder.grow);
+	if (m.start < m.end)
+		add(&m, info->dlpi_name);
 	return 0;
-}
-
-static int read_counters(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	struct seen *now = arg;
-
-	if (size >= offsetof(struct dl_phdr_info, dlpi_subs) + sizeof(info->dlpi_subs)) {
-		now->adds = info->dlpi_adds;
-		now->subs = info->dlpi_subs;
-	}
-	return 1;
-}
-
-void modules_check(void)
-{
-	struct seen now = { 0 };
-
-	dl_iterate_phdr(read_counters, &now);
-	/*
-	 * Never wait: the holder may be waiting for the loader's lock, which this
-	 * thread holds when it allocates in a callback of dl_iterate_phdr.
-	 */
-	if (!lock_try(&scan_lock))
-		return;
-	if (now.subs != seen.subs) {
-		recipes_flush();
-		stack_capture_flush();
-		__atomic_fetch_add(&recorder_gate.gate.flushes, 1, __ATOMIC_RELEASE);
-	}
-	if (now.adds != seen.adds)
-		dl_iterate_phdr(add_module, NULL);
-	seen = now;
-	lock_release(&scan_lock);
 }
 
 int modules_init(void)
 {
-	dl_iterate_phdr(read_counters, &seen);
-	dl_iterate_phdr(add_module, NULL);
+	dl_iterate_phdr(add_mapped, NULL);
+	module_watch_init();
 	return recorder.hdr->section[SECT_MODULES].used > 1 ? 0 : -ENOSPC;
-}
-
-void modules_after_fork(void)
-{
-	lock_reset(&scan_lock);
 }

@@ -4,7 +4,7 @@
 libleak-srcs += $(addprefix preload/,hooks.c hooks_new.c hooks_mmap.c hooks_exit.c real.c \
 	early_arena.c recorder.c records.c sites.c live_table.c mmap_table.c sampler.c \
 	stack_capture.c stack_memo.c stack_table.c recipes.c cfi.c cfi_row.c cfi_expr.c modules.c \
-	thread_state.c shm.c clock.c config.c session_open.c lifecycle.c fork_child.c \
+	module_watch.c thread_state.c shm.c clock.c config.c session_open.c lifecycle.c fork_child.c \
 	exit_report.c trace_ring.c overhead.c sampling.c)
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 libleak-srcs += preload/frame_step_x86_64.c

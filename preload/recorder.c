@@ -97,13 +97,24 @@ struct thread_state *recorder_enter_slow(struct thread_state *t)
 	return t;
 }
 
-struct stack_memo *record_stack_changed(struct thread_state *t, const struct frame_regs *from)
+static uint32_t capture(struct thread_state *t, const struct frame_regs *from)
 {
 	struct stack_view view;
 
 	stack_capture(&t->cache, from, recorder.depth, &view);
-	return stack_memo_add(&t->memos, &t->cache, from, (int)recorder.depth,
-			      stack_table_index(&t->cache, &view));
+	return stack_table_index(&t->cache, &view);
+}
+
+struct stack_memo *record_stack_changed(struct thread_state *t, const struct frame_regs *from)
+{
+	uint32_t stack = capture(t, from);
+
+	/* Code on it has taken the place of other code: once more, by its own rules. */
+	if (unlikely(t->flushes != recorder_gate.gate.flushes)) {
+		thread_forget_stacks(t);
+		stack = capture(t, from);
+	}
+	return stack_memo_add(&t->memos, &t->cache, from, (int)recorder.depth, stack);
 }
 
 struct session_site *record_find_site(struct thread_state *t, struct stack_memo *m)

@@ -5,13 +5,14 @@
 #include <errno.h>
 
 #include "clock.h"
-#include "modules.h"
+#include "module_watch.h"
 #include "recorder.h"
 #include "sys.h"
 
 #define FIRST_SLOTS	4096u
 #define INDEX_BITS	22
 #define INDEX_MASK	((1u << INDEX_BITS) - 1)
+#define VALID		(1ull << 63)	/* of a hash; not set in a word: in doubt */
 
 static_assert(INDEX_MASK == REC_STACK_MASK, "a record holds any index");
 
@@ -49,13 +50,27 @@ static uint32_t find(const struct table *t, uint64_t hash)
 	}
 }
 
-static void put(struct table *t, uint64_t hash, uint32_t index)
+/* The word of the stack, in doubt or not, or NULL. Under the growth lock. */
+static uint64_t *find_word(struct table *t, uint64_t hash)
+{
+	for (uint64_t i = hash & t->mask; t->word[i]; i = (i + 1) & t->mask)
+		if (((t->word[i] | VALID) ^ hash) >> INDEX_BITS == 0)
+			return &t->word[i];
+	return NULL;
+}
+
+static uint64_t word_of(uint64_t hash, uint32_t index)
+{
+	return (hash & ~(uint64_t)INDEX_MASK) | index;
+}
+
+static void put(struct table *t, uint64_t hash, uint64_t word)
 {
 	uint64_t i = hash & t->mask;
 
 	while (t->word[i])
 		i = (i + 1) & t->mask;
-	__atomic_store_n(&t->word[i], (hash & ~(uint64_t)INDEX_MASK) | index, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->word[i], word, __ATOMIC_RELEASE);
 	t->used++;
 }
 
@@ -69,8 +84,9 @@ static bool make_room(void)
 	t = new_table((old->mask + 1) * 2);
 	if (!t)
 		return old->used < old->mask - old->mask / 8;
-	for (uint64_t i = 1; i < recorder.hdr->section[SECT_STACKS].used; i++)
-		put(t, recorder.stacks[i].hash, (uint32_t)i);
+	for (uint64_t i = 0; i <= old->mask; i++)
+		if (old->word[i])
+			put(t, recorder.stacks[old->word[i] & INDEX_MASK].hash, old->word[i]);
 	__atomic_store_n(&table, t, __ATOMIC_RELEASE);
 	return true;
 }
@@ -131,29 +147,9 @@ static uint32_t append(const struct frame_cache *c, const struct stack_view *vie
 	};
 	__atomic_store_n(&frames->used, frames->used + view->depth, __ATOMIC_RELEASE);
 	__atomic_store_n(&stacks->used, index + 1u, __ATOMIC_RELEASE);
-	put(table, hash, index);
+	put(table, hash, word_of(hash, index));
 	recorder_loss(LOSS_DEPTH_CUT, !!(view->flags & STACK_CUT));
 	recorder_loss(LOSS_UNWIND, !!(view->flags & (STACK_PARTIAL | STACK_GUESSED)));
-	return index;
-}
-
-static COLD uint32_t insert(const struct frame_cache *c, const struct stack_view *view, uint64_t hash)
-{
-	uint32_t index;
-
-	/* Before the lock: it may call into the loader. */
-	modules_check();
-	lock_acquire(&recorder.grow);
-	while ((index = find(table, hash)) != STACK_NONE && !frames_equal(c, view, index))
-		hash = hash * 0x2545f4914f6cdd1dull + 1;
-	if (index == STACK_NONE)
-		index = append(c, view, hash);
-	if (index == STACK_NONE) {
-		recorder_loss(LOSS_STACKS_FULL, 1);
-		index = STACK_INDEX_OVERFLOW;
-	}
-	clock_update(&recorder.hdr->clock);
-	lock_release(&recorder.grow);
 	return index;
 }
 
@@ -165,7 +161,38 @@ static uint64_t table_hash(uint64_t stack_hash)
 	h ^= h >> 32;
 	h *= 0xd6e8feb86659fd93ull;
 	h ^= h >> 32;
-	return h | 1ull << 63;	/* never an empty word */
+	return h | VALID;	/* never an empty word */
+}
+
+/* Under the growth lock. */
+static uint32_t find_or_append(const struct frame_cache *c, const struct stack_view *view)
+{
+	uint64_t hash = table_hash(view->hash), *word;
+
+	while ((word = find_word(table, hash)) &&
+	       !frames_equal(c, view, (uint32_t)(*word & INDEX_MASK)))
+		hash = (hash * 0x2545f4914f6cdd1dull + 1) | VALID;
+	if (!word)
+		return append(c, view, hash);
+	__atomic_store_n(word, *word | VALID, __ATOMIC_RELEASE);
+	return (uint32_t)(*word & INDEX_MASK);
+}
+
+static COLD uint32_t insert(const struct frame_cache *c, const struct stack_view *view)
+{
+	uint32_t index;
+
+	/* Before the lock, which it takes if some object is new; it may advance the epoch. */
+	module_watch_stack(c, view->depth);
+	lock_acquire(&recorder.grow);
+	index = find_or_append(c, view);
+	if (index == STACK_NONE) {
+		recorder_loss(LOSS_STACKS_FULL, 1);
+		index = STACK_INDEX_OVERFLOW;
+	}
+	clock_update(&recorder.hdr->clock);
+	lock_release(&recorder.grow);
+	return index;
 }
 
 uint32_t stack_table_index(const struct frame_cache *c, const struct stack_view *view)
@@ -173,7 +200,13 @@ uint32_t stack_table_index(const struct frame_cache *c, const struct stack_view 
 	uint64_t hash = table_hash(view->hash);
 	uint32_t index = find(__atomic_load_n(&table, __ATOMIC_ACQUIRE), hash);
 
-	return likely(index != STACK_NONE) ? index : insert(c, view, hash);
+	return likely(index != STACK_NONE) ? index : insert(c, view);
+}
+
+void stack_table_doubt(void)
+{
+	for (uint64_t i = 0; i <= table->mask; i++)
+		__atomic_store_n(&table->word[i], table->word[i] & ~VALID, __ATOMIC_RELAXED);
 }
 
 uint64_t stack_table_bytes(void)

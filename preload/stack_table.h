@@ -27,6 +27,13 @@
  */
 int stack_table_init(void);
 
+/*
+ * Objects were unloaded: what is at their addresses now may be other code. Stacks
+ * are inserted anew as they come, and find their old place if that is as it was.
+ * Under the growth lock.
+ */
+void stack_table_doubt(void);
+
 /* Bytes of memory of the table itself. */
 uint64_t stack_table_bytes(void);
 
