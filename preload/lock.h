@@ -14,12 +14,18 @@
 
 #include <linux/futex.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "sys.h"
 
 struct lock {
 	atomic_int state;	/* 0 free, 1 held, 2 held and somebody waits */
 };
+
+/* Says nothing, not even in errno, which free() must leave alone. */
+static inline void lock_futex(struct lock *l, int op, int value)
+{
+	sys_raw(SYS_futex, (long)&l->state, op, value, 0, 0, 0);
+}
 
 static inline void lock_acquire(struct lock *l)
 {
@@ -29,7 +35,7 @@ static inline void lock_acquire(struct lock *l)
 						    memory_order_relaxed))
 		return;
 	while (atomic_exchange_explicit(&l->state, 2, memory_order_acquire) != 0)
-		syscall(SYS_futex, &l->state, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+		lock_futex(l, FUTEX_WAIT_PRIVATE, 2);
 }
 
 static inline int lock_try(struct lock *l)
@@ -43,7 +49,7 @@ static inline int lock_try(struct lock *l)
 static inline void lock_release(struct lock *l)
 {
 	if (atomic_exchange_explicit(&l->state, 0, memory_order_release) == 2)
-		syscall(SYS_futex, &l->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		lock_futex(l, FUTEX_WAKE_PRIVATE, 1);
 }
 
 /* Only in a forked child, whose other threads are gone. */
