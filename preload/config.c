@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "stack_capture.h"
 
@@ -74,11 +75,37 @@ static bool parse_bool(const char *s, bool *out)
 	return true;
 }
 
+/* "/current/directory/" as a pattern; its length, 0 when it cannot be had. */
+static size_t directory_pattern(char *out, size_t size)
+{
+	char cwd[CONFIG_PATH_MAX];
+	size_t n = 0;
+
+	if (!getcwd(cwd, sizeof(cwd)))
+		return 0;
+	for (const char *p = cwd; *p; p++) {
+		if (n + 4 > size)
+			return 0;
+		if (*p == '%')
+			out[n++] = '%';
+		out[n++] = *p;
+	}
+	out[n++] = '/';
+	return n;
+}
+
+/* Where it begins, for programs change their directory; if that makes the path too long, as it is. */
 static bool set_output(struct config *cfg, const char *v)
 {
-	if (!*v || strlen(v) >= sizeof(cfg->output))
+	size_t len = strlen(v), dir = 0;
+
+	if (!*v || len >= sizeof(cfg->output))
 		return false;
-	strcpy(cfg->output, v);
+	if (*v != '/')
+		dir = directory_pattern(cfg->output, sizeof(cfg->output));
+	if (dir + len >= sizeof(cfg->output))
+		dir = 0;
+	strcpy(cfg->output + dir, v);
 	return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -20,10 +21,39 @@
 
 static struct stat stderr_stat;
 static bool have_stderr;
+static char directory[SHM_PATH_MAX];	/* of this library, with a slash behind it; "": not known */
+
+/*
+ * Now, for the program may change its directory. Not with dladdr, which waits for
+ * whatever dlopen another thread is in.
+ */
+static void find_directory(void)
+{
+	struct dl_find_object self;
+	const char *name, *slash;
+	size_t cwd = 0;
+
+	if (_dl_find_object((void *)find_directory, &self) != 0)
+		return;
+	name = self.dlfo_link_map->l_name;
+	slash = strrchr(name, '/');
+	if (!slash)
+		return;
+	if (name[0] != '/') {
+		if (!getcwd(directory, sizeof(directory) - 1))
+			return;
+		cwd = strlen(directory);
+		directory[cwd++] = '/';
+	}
+	if (snprintf(directory + cwd, sizeof(directory) - cwd, "%.*s", (int)(slash - name) + 1,
+		     name) >= (int)(sizeof(directory) - cwd))
+		directory[0] = '\0';
+}
 
 void exit_report_init(void)
 {
 	have_stderr = fstat(STDERR_FILENO, &stderr_stat) == 0;
+	find_directory();
 }
 
 static bool stderr_is_ours(void)
@@ -63,19 +93,11 @@ void exit_report_clean_environment(void)
 static bool find_program(char *out, size_t size)
 {
 	static const char *const places[] = { "leakreport", "../../bin/leakreport" };
-	Dl_info self;
-	const char *slash;
 
-	if (!dladdr((void *)find_program, &self) || !self.dli_fname)
-		return false;
-	slash = strrchr(self.dli_fname, '/');
-	for (size_t i = 0; slash && i < 2; i++) {
-		int dir = (int)(slash - self.dli_fname) + 1;
-
-		if (snprintf(out, size, "%.*s%s", dir, self.dli_fname, places[i]) < (int)size &&
+	for (size_t i = 0; directory[0] && i < 2; i++)
+		if (snprintf(out, size, "%s%s", directory, places[i]) < (int)size &&
 		    access(out, X_OK) == 0)
 			return true;
-	}
 	return false;
 }
 
@@ -94,59 +116,84 @@ static char **clean_copy_of_environment(void)
 struct run {
 	const char *program;
 	char **argv, **envp;
+	char *stack;
 };
 
-/* In the child, which shares our memory until execve. */
-static int run_child(void *arg)
+static long wait_for(pid_t pid, int *status)
+{
+	return sys_raw(SYS_wait4, pid, (long)status, __WALL, 0, 0, 0);
+}
+
+/* In the grandchild, which shares our memory until execve. */
+static int become_program(void *arg)
 {
 	const struct run *r = arg;
 	sigset_t none;
 
-	syscall(SYS_dup3, STDERR_FILENO, STDOUT_FILENO, 0);
+	sys_raw(SYS_dup3, STDERR_FILENO, STDOUT_FILENO, 0, 0, 0, 0);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(r->program, r->argv, r->envp);
-	syscall(SYS_exit_group, 127);
+	sys_raw(SYS_exit_group, 127, 0, 0, 0, 0, 0);
 	return 127;
 }
 
-/*
- * The program's SIGCHLD handler never hears of this child: signals are held, which
- * also keeps the wait from being cut short, and that one is taken back.
- */
-static bool run_and_wait(struct run *r)
+/* The program's handlers are not to run here; an ignored SIGCHLD would hide how the report ended. */
+static void forget_handlers(void)
 {
-	char *stack = sys_reserve(CHILD_STACK);
-	const struct timespec none = { 0, 0 };
-	sigset_t all, old, before;
+	const struct sigaction standard = { .sa_handler = SIG_DFL };
+	struct sigaction old;
+
+	for (int sig = 1; sig < NSIG; sig++)
+		if (sigaction(sig, NULL, &old) == 0 &&
+		    (sig == SIGCHLD || old.sa_handler != SIG_IGN))
+			sigaction(sig, &standard, NULL);
+}
+
+/* In the child, which shares our memory, too, but not what is to happen on signals. */
+static int run_program(void *arg)
+{
+	struct run *r = arg;
 	int status = -1;
 	pid_t pid;
 
-	if (!stack)
+	forget_handlers();
+	pid = clone(become_program, r->stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, r);
+	status = pid > 0 && wait_for(pid, &status) == pid && status == 0 ? 0 : 1;
+	sys_raw(SYS_exit_group, status, 0, 0, 0, 0, 0);
+	return status;
+}
+
+/*
+ * The program's SIGCHLD handler and wait() never learn of the child in between,
+ * which ends without a signal; and what they do with children of theirs (ignore
+ * their end, say) does not concern the one that execve turns into an ordinary
+ * child. Signals are held, so that the wait is not cut short.
+ */
+static bool run_and_wait(struct run *r)
+{
+	sigset_t all, old;
+	int status = -1;
+	pid_t pid;
+
+	r->stack = sys_reserve(2 * CHILD_STACK);
+	if (!r->stack)
 		return false;
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, &old);
-	sigpending(&before);
-	pid = clone(run_child, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK, r);
-	if (pid > 0)
-		while (waitpid(pid, &status, __WALL) < 0 && errno == EINTR)
-			;
-	/* execve gave the child its SIGCHLD back */
-	if (!sigismember(&before, SIGCHLD)) {
-		sigemptyset(&all);
-		sigaddset(&all, SIGCHLD);
-		sigtimedwait(&all, NULL, &none);
-	}
+	pid = clone(run_program, r->stack + 2 * CHILD_STACK, CLONE_VM | CLONE_VFORK, r);
+	if (pid > 0 && wait_for(pid, &status) != pid)
+		status = -1;
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	sys_munmap(stack, CHILD_STACK);
-	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	sys_munmap(r->stack, 2 * CHILD_STACK);
+	return pid > 0 && status == 0;
 }
 
 static bool print_report(void)
 {
 	char program[SHM_PATH_MAX], older[32], top[32];
 	char *argv[8], **a = argv;
-	struct run r = { program, argv, clean_copy_of_environment() };
+	struct run r = { program, argv, clean_copy_of_environment(), NULL };
 
 	if (!stderr_is_ours() || !find_program(program, sizeof(program)))
 		return false;
