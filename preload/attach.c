@@ -89,7 +89,13 @@ static int accept_attached(struct attach *a, struct attached *one, const struct 
 {
 	int err = 0;
 
-	if (m->joined || !a->options->keep_sessions)
+	if (m->joined && a->options->keep_sessions) {
+		fprintf(stderr, "memleak: process %d is being recorded already, by another who says where "
+			"its session is kept: leave out --output to read along\n",
+			(int)one->keeper.target);
+		return STATUS_FAILED;
+	}
+	if (!a->options->keep_sessions)
 		err = link_session(a, one->keeper.target, m->text);
 	if (err)
 		return failed("cannot make the session visible", err);
