@@ -20,6 +20,7 @@
 
 #define MAX_THREADS	32768
 #define RING_BYTES	(1u << 22)
+#define KNOWN_ROWS_BYTES ((size_t)8 << KU_CACHE_BITS)
 #define MAX_LINKS	(4 * ALLOCATOR_PROBES)
 
 struct heap_tracer {
@@ -32,6 +33,7 @@ struct heap_tracer {
 	size_t link_count, fd_count, probes;
 	bool by_rows;
 	struct ku_row *rows;
+	uint64_t *known_rows;
 	uint32_t max_rows, row_count;
 	struct ring_buffer *ring;
 	heap_event_fn *event_fn;
@@ -162,17 +164,21 @@ static int load_best(struct heap_tracer *t, const struct heap_tracer_settings *s
 	return err;
 }
 
+static void *map_array(const struct bpf_map *map, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
 /* The rows are written where the programs read them. */
 static int map_rows(struct heap_tracer *t)
 {
 	if (!t->by_rows)
 		return 0;
-	t->rows = mmap(NULL, (size_t)t->max_rows * sizeof(*t->rows), PROT_READ | PROT_WRITE,
-		       MAP_SHARED, bpf_map__fd(t->skel->maps.rows), 0);
-	if (t->rows != MAP_FAILED)
-		return 0;
-	t->rows = NULL;
-	return -errno;
+	t->rows = map_array(t->skel->maps.rows, (size_t)t->max_rows * sizeof(*t->rows));
+	t->known_rows = map_array(t->skel->maps.known_rows, KNOWN_ROWS_BYTES);
+	return t->rows && t->known_rows ? 0 : -errno;
 }
 
 static int on_ring_event(void *arg, void *data, size_t size)
@@ -344,6 +350,8 @@ void heap_tracer_free(struct heap_tracer *t)
 	ring_buffer__free(t->ring);
 	if (t->rows)
 		munmap(t->rows, (size_t)t->max_rows * sizeof(*t->rows));
+	if (t->known_rows)
+		munmap(t->known_rows, KNOWN_ROWS_BYTES);
 	uprobe__destroy(t->skel);
 	speaking = NULL;
 	free(t);
@@ -385,6 +393,7 @@ static int publish(struct heap_tracer *t, struct ku_object *list, uint32_t count
 			return -errno;
 	}
 	__atomic_store_n(&state->objects, count | (half ? KU_SECOND_HALF : 0), __ATOMIC_RELEASE);
+	memset(t->known_rows, 0, KNOWN_ROWS_BYTES);
 	return 0;
 }
 

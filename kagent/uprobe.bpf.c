@@ -65,7 +65,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct ku_site);
+	__type(value, struct ku_thread);
 } empty SEC(".maps");
 
 struct {
@@ -104,17 +104,38 @@ struct {
 	__type(value, struct ku_row);
 } rows SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1 << KU_CACHE_BITS);
+	__type(key, __u32);
+	__type(value, __u64);
+} known_rows SEC(".maps");
+
 /* ---- stacks ------------------------------------------------------------------ */
 
 struct walk {
 	struct ku_thread *t;
 	__u64 ip, sp, bp, hash;
+	__u64 from;		/* where t->stack is from, 0: nowhere */
 	__u32 depth, flags;
 };
 
-static __always_inline int read_word(__u64 *word, __u64 addr)
+/* Reads cost the same for one word and for some hundred. */
+static __always_inline int read_word(struct walk *w, __u64 *word, __u64 addr)
 {
-	return bpf_probe_read_user(word, sizeof(*word), (void *)addr);
+	__u64 offset = addr - w->from;
+
+	if (!w->from || offset > sizeof(w->t->stack) - sizeof(*word) || offset & 7) {
+		w->from = 0;
+		/* (at the end of the stack there is less) */
+		if (bpf_probe_read_user(w->t->stack, sizeof(w->t->stack), (void *)addr))
+			return bpf_probe_read_user(word, sizeof(*word), (void *)addr);
+		w->from = addr;
+		offset = 0;
+	}
+	*word = w->t->stack[offset / sizeof(*word) % KU_STACK_WORDS];
+	return 0;
 }
 
 static __always_inline const struct ku_object *find_object(__u64 addr)
@@ -165,11 +186,28 @@ static __always_inline const struct ku_row *find_row(const struct ku_object *o, 
 	return found;
 }
 
-static __always_inline const struct ku_row *row_of(__u64 ip)
+/* cfa and bp of the row for a return address, as one word. */
+static __noinline __u32 search_row(__u64 ip)
 {
 	const struct ku_object *o = find_object(ip - 1);
+	const struct ku_row *row = o ? find_row(o, (__u32)(ip - 1 - o->start)) : NULL;
 
-	return o ? find_row(o, (__u32)(ip - 1 - o->start)) : NULL;
+	return row ? row->cfa | (__u32)(__u16)row->bp << 16 : KU_CFA_UNKNOWN;
+}
+
+static __always_inline __u32 row_of(__u64 ip)
+{
+	__u32 key = ip & ((1 << KU_CACHE_BITS) - 1), row;
+	__u64 *known = bpf_map_lookup_elem(&known_rows, &key), is;
+
+	if (!known)
+		return KU_CFA_UNKNOWN;
+	is = *(volatile __u64 *)known;
+	if (is >> 32 == ip >> KU_CACHE_BITS)
+		return (__u32)is;
+	row = search_row(ip);
+	*(volatile __u64 *)known = ip >> KU_CACHE_BITS << 32 | row;
+	return row;
 }
 
 /* The caller of a function that keeps a frame pointer. The stack grows towards lower addresses. */
@@ -177,20 +215,21 @@ static __always_inline int step_by_pointer(struct walk *w)
 {
 	__u64 bp = w->bp;
 
-	if (bp < w->sp || bp - w->sp > FRAME_MAX || bp & 7 || read_word(&w->bp, bp) ||
-	    read_word(&w->ip, bp + 8))
+	if (bp < w->sp || bp - w->sp > FRAME_MAX || bp & 7 || read_word(w, &w->bp, bp) ||
+	    read_word(w, &w->ip, bp + 8))
 		return 1;
 	w->sp = bp + 16;
 	return w->ip < 4096;
 }
 
-static __always_inline int step_by_row(struct walk *w, const struct ku_row *row)
+static __always_inline int step_by_row(struct walk *w, __u32 row)
 {
-	__u64 cfa = (row->cfa & KU_CFA_RBP ? w->bp : w->sp) + (row->cfa & ~7u);
+	__u64 cfa = (row & KU_CFA_RBP ? w->bp : w->sp) + (row & 0xfff8);
+	__s64 bp = (__s16)(row >> 16);
 
-	if (cfa <= w->sp || cfa - w->sp > FRAME_MAX || read_word(&w->ip, cfa - 8))
+	if (cfa <= w->sp || cfa - w->sp > FRAME_MAX || read_word(w, &w->ip, cfa - 8))
 		return 1;
-	if (row->bp && read_word(&w->bp, cfa + row->bp))
+	if (bp && read_word(w, &w->bp, cfa + bp))
 		return 1;
 	w->sp = cfa;
 	return w->ip < 4096;
@@ -199,11 +238,11 @@ static __always_inline int step_by_row(struct walk *w, const struct ku_row *row)
 /* 1: there is no further frame. */
 static __always_inline int step(struct walk *w)
 {
-	const struct ku_row *row = cfg.rows ? row_of(w->ip) : NULL;
+	__u32 row = cfg.rows ? row_of(w->ip) : KU_CFA_UNKNOWN;
 
-	if (!row || row->cfa == KU_CFA_UNKNOWN)
+	if ((row & 0xffff) == KU_CFA_UNKNOWN)
 		return step_by_pointer(w);
-	if (row->cfa != KU_CFA_OUTERMOST)
+	if ((row & 0xffff) != KU_CFA_OUTERMOST)
 		return step_by_row(w, row);
 	w->flags |= KU_SITE_WHOLE;
 	return 1;
@@ -256,8 +295,11 @@ static __always_inline void take_stack(struct pt_regs *ctx, struct walk *w)
 static __always_inline struct ku_site *new_site(const struct walk *w, __u64 now)
 {
 	__u32 zero = 0, i;
-	struct ku_site *none = bpf_map_lookup_elem(&empty, &zero), *site;
+	struct ku_site *site;
+	void *none = bpf_map_lookup_elem(&empty, &zero);
 	long err;
+
+	_Static_assert(sizeof(struct ku_site) <= sizeof(struct ku_thread), "all zero");
 
 	if (!none)
 		return NULL;
@@ -431,7 +473,6 @@ static __always_inline struct ku_thread *this_thread(__u32 tid)
 	none = bpf_map_lookup_elem(&empty, &zero);
 	if (!none)
 		return NULL;
-	_Static_assert(sizeof(struct ku_thread) <= sizeof(struct ku_site), "all zero");
 	bpf_map_update_elem(&threads, &tid, none, BPF_NOEXIST);
 	remember_name(tid);
 	return bpf_map_lookup_elem(&threads, &tid);

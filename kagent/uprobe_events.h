@@ -12,6 +12,7 @@
 
 #define KU_MAX_DEPTH	127
 #define KU_COMM_LEN	16
+#define KU_STACK_WORDS	256	/* a power of two */
 #define KU_LIFETIMES	40	/* == SESSION_LIFETIMES */
 #define KU_MAX_SITES	65536
 #define KU_TICK_SHIFT	8	/* lifetimes are in units of 256 ns */
@@ -52,6 +53,7 @@ struct ku_thread {
 	__u32 function;		/* enum ku_function */
 	__u32 passed_over;	/* not chosen: it hides the calls that it makes, and that is all */
 	__u64 ip[KU_MAX_DEPTH];
+	__u64 stack[KU_STACK_WORDS];	/* a part of the thread's stack */
 };
 
 /* The name that a thread had when it first allocated. Key: tid. */
@@ -109,6 +111,12 @@ struct ku_object {
 	__u32 first, count;	/* rows */
 };
 #define KU_MAX_OBJECTS	512
+
+/*
+ * Rows that were looked up, by the low bits of the address: cfa and bp, and above them
+ * the other bits of the address, so that one word says whose they are.
+ */
+#define KU_CACHE_BITS	15
 #define KU_SECOND_HALF	(1u << 31)
 #define KU_MAX_ROWS	(1u << 24)
 
