@@ -47,7 +47,7 @@ static int write_folded(FILE *f, const struct report *r, const struct text_optio
 static int write_pprof(FILE *f, const struct report *r, const struct text_options *text)
 {
 	(void)text;
-	return pprof_write(f, r, PPROF_OUTSTANDING);
+	return pprof_write(f, r, &(struct pprof_options){ .type = PPROF_OUTSTANDING });
 }
 
 static int write_junit(FILE *f, const struct report *r, const struct text_options *text)

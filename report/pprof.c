@@ -54,6 +54,8 @@ struct writer {
 	uint32_t location_count;
 	uint32_t program;	/* the module of the first mapping; 0: none */
 	uint64_t *limits;	/* per module id: end of the addresses used */
+	size_t samples_left;	/* before the one of further stacks */
+	struct figure rest_allocated, rest_live;
 	bool failed;
 };
 
@@ -253,14 +255,21 @@ static uint64_t rounded(double value)
 	return value > 0 && value < 9e18 ? (uint64_t)llround(value) : 0;
 }
 
-static void write_sample(struct writer *w, const struct report_site *site,
-			 const struct report_process *p, const struct figure *allocated,
+static void write_values(struct writer *w, const struct figure *allocated,
 			 const struct figure *live)
 {
 	const uint64_t values[VALUES] = {
 		rounded(allocated->est_count), rounded(allocated->est_bytes),
 		rounded(live->est_count), rounded(live->est_bytes),
 	};
+
+	protobuf_packed(&w->sub, SAMPLE_VALUE, values, VALUES);
+}
+
+static void write_sample(struct writer *w, const struct report_site *site,
+			 const struct report_process *p, const struct figure *allocated,
+			 const struct figure *live)
+{
 	uint64_t *locations = calloc((size_t)site->depth + 1, sizeof(*locations));
 
 	if (!locations) {
@@ -271,7 +280,7 @@ static void write_sample(struct writer *w, const struct report_site *site,
 		locations[i] = w->location_ids[site->locations[i]];
 	protobuf_clear(&w->sub);
 	protobuf_packed(&w->sub, SAMPLE_LOCATION, locations, site->depth);
-	protobuf_packed(&w->sub, SAMPLE_VALUE, values, VALUES);
+	write_values(w, allocated, live);
 	if (p) {
 		label_number(w, "pid", p->pid);
 		label_string(w, "comm", p->comm);
@@ -282,7 +291,26 @@ static void write_sample(struct writer *w, const struct report_site *site,
 	if (site->cache)
 		label_string(w, "cache", site->cache);
 	protobuf_message(&w->out, PROFILE_SAMPLE, &w->sub);
+	w->samples_left--;
 	free(locations);
+}
+
+/* What there is no room for, in a sample of its own. */
+static void write_rest(struct writer *w)
+{
+	const struct symbol_frame further = { .function = "(further stacks)" };
+	const uint64_t id = w->location_count + 1;
+
+	if (!w->rest_live.count && !w->rest_allocated.count)
+		return;
+	protobuf_clear(&w->sub);
+	protobuf_int(&w->sub, LOCATION_ID, id);
+	write_line(w, &further);
+	protobuf_message(&w->out, PROFILE_LOCATION, &w->sub);
+	protobuf_clear(&w->sub);
+	protobuf_packed(&w->sub, SAMPLE_LOCATION, &id, 1);
+	write_values(w, &w->rest_allocated, &w->rest_live);
+	protobuf_message(&w->out, PROFILE_SAMPLE, &w->sub);
 }
 
 static void write_site(struct writer *w, const struct report_site *site)
@@ -291,6 +319,11 @@ static void write_site(struct writer *w, const struct report_site *site)
 	const struct report_holding *h = site->holdings;
 	bool one = site->holding_count && h[0].process == h[site->holding_count - 1].process;
 
+	if (w->samples_left <= site->holding_count) {
+		figure_add(&w->rest_allocated, &site->totals.allocated);
+		figure_add(&w->rest_live, &site->live);
+		return;
+	}
 	for (uint32_t i = 0; i < site->depth; i++)
 		write_location(w, site->locations[i]);
 	if (!one && site->totals.allocated.count)
@@ -346,6 +379,7 @@ static int encode(struct writer *w, const char *default_type)
 		number_mappings(w);
 		for (size_t i = 0; i < report_site_count(w->r); i++)
 			write_site(w, report_site(w->r, i));
+		write_rest(w);
 		write_mappings(w, build_ids);
 		write_functions(w);
 		for (size_t i = 0; i < w->string_count; i++)
@@ -377,10 +411,13 @@ static int compress_to(FILE *f, const struct protobuf *m)
 	return status != Z_STREAM_END || ferror(f) ? -EIO : 0;
 }
 
-int pprof_write(FILE *f, const struct report *r, enum pprof_default type)
+int pprof_write(FILE *f, const struct report *r, const struct pprof_options *o)
 {
-	struct writer w = { .r = r, .sym = report_symbolizer(r) };
-	int err = encode(&w, type == PPROF_ALLOCATED ? "alloc_space" : "inuse_space");
+	struct writer w = {
+		.r = r, .sym = report_symbolizer(r),
+		.samples_left = o->samples_max ? o->samples_max - 1 : SIZE_MAX,
+	};
+	int err = encode(&w, o->type == PPROF_ALLOCATED ? "alloc_space" : "inuse_space");
 
 	if (!err)
 		err = compress_to(f, &w.out);

@@ -23,7 +23,16 @@ enum pprof_default {
 	PPROF_ALLOCATED,	/* as its /debug/pprof/allocs */
 };
 
+struct pprof_options {
+	enum pprof_default type;
+	/*
+	 * 0: as many samples as there are; else at most so many, of which the last one sums up
+	 * what is at the further sites, in a function "(further stacks)".
+	 */
+	size_t samples_max;
+};
+
 /* 0, -ENOMEM, or -EIO when f failed. */
-int pprof_write(FILE *f, const struct report *r, enum pprof_default type);
+int pprof_write(FILE *f, const struct report *r, const struct pprof_options *options);
 
 #endif

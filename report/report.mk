@@ -15,4 +15,5 @@ leakreport-srcs += report/leakreport.c report/leakreport_options.c
 test-sessions := tests/support/sample.c tests/support/exercise.c
 unit-hostile_session-srcs := $(test-sessions)
 unit-report-srcs := tests/support/sample.c
+unit-pprof-srcs := tests/support/sample.c
 check-packages += golang-go libxml2-utils jq binutils

@@ -22,6 +22,9 @@
 
 #define TIMEOUT_S 15u
 
+/* Pyroscope refuses profiles with more, unless max_profile_stacktrace_samples is raised. */
+#define SAMPLES_MAX 16000u
+
 enum document {
 	DOC_HTML, DOC_JSON, DOC_METRICS, DOC_OPENMETRICS, DOC_HEAP, DOC_ALLOCS, DOC_COUNT
 };
@@ -88,6 +91,13 @@ static struct MHD_Response *make_message(const char *text)
 	return copy ? make_response(copy, strlen(copy), "text/plain; charset=utf-8") : NULL;
 }
 
+static int print_profile(FILE *f, const struct report *r, enum pprof_default type)
+{
+	const struct pprof_options options = { .type = type, .samples_max = SAMPLES_MAX };
+
+	return pprof_write(f, r, &options);
+}
+
 static int print_document(FILE *f, const struct report *r, enum document which, double refresh_s)
 {
 	const struct html_options html = { .refresh_s = refresh_s };
@@ -98,9 +108,9 @@ static int print_document(FILE *f, const struct report *r, enum document which, 
 	case DOC_JSON:
 		return json_print(f, r);
 	case DOC_HEAP:
-		return pprof_write(f, r, PPROF_OUTSTANDING);
+		return print_profile(f, r, PPROF_OUTSTANDING);
 	case DOC_ALLOCS:
-		return pprof_write(f, r, PPROF_ALLOCATED);
+		return print_profile(f, r, PPROF_ALLOCATED);
 	default:
 		return metrics_print(f, r, which == DOC_METRICS ? METRICS_PROMETHEUS :
 							       METRICS_OPENMETRICS);

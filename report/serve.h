@@ -5,7 +5,8 @@
  *	/			the HTML page, which fetches itself anew
  *	/report.json		the JSON report
  *	/metrics		OpenMetrics or the older text format, as the client accepts
- *	/debug/pprof/heap	gzipped profile.proto, as a Go program serves it
+ *	/debug/pprof/heap	gzipped profile.proto, as a Go program serves it; of at most
+ *				16,000 samples, as Pyroscope takes no more by default
  *	/debug/pprof/allocs	the same, which shows what was allocated at first: where
  *				Parca and Pyroscope look unless told otherwise
  *
