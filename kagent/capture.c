@@ -325,31 +325,67 @@ static void drop_strays(struct capture *c)
 	c->strays.count = 0;
 }
 
-static int sum_up(struct capture *c)
+/* What slabinfo says, and what the events say of older objects, at this moment. */
+static int read_growth(struct capture *c)
 {
 	struct slab_table now = { NULL, 0 };
 	struct capture_cache *caches;
-	size_t i;
 	int err;
 
 	read_slabs(c, &now);
 	err = add_unmet(c, &now);
 	caches = c->caches.data;
-	for (i = 0; i < c->caches.count; i++) {
+	for (size_t i = 0; i < c->caches.count; i++) {
 		struct ka_cache_count n = { 0 };
 
 		if (caches[i].id)
 			tracer_counts(c->tracer, caches[i].index, &n);
-		caches[i].older_frees = n.frees;
+		caches[i].older_frees =
+			n.frees > caches[i].older_start ? n.frees - caches[i].older_start : 0;
 		caches[i].active_end = slab_active(&now, caches[i].name);
-		caches[i].tracked = caches[i].allocs = caches[i].frees = 0;
 	}
 	slab_table_free(&now);
+	return err;
+}
+
+static void sum_up(struct capture *c)
+{
+	struct capture_cache *caches = c->caches.data;
+	size_t i;
+
+	for (i = 0; i < c->caches.count; i++)
+		caches[i].tracked = caches[i].allocs = caches[i].frees = 0;
 	for (i = 0; i < c->objects.count; i++)
 		caches[objects_of(&c->objects)[i].cache].tracked++;
 	for (i = 0; i < c->sites.count; i++) {
 		caches[sites_of(c)[i].cache].allocs += sites_of(c)[i].s.allocs;
 		caches[sites_of(c)[i].cache].frees += sites_of(c)[i].s.frees;
+	}
+}
+
+static int count_object(void *arg, uint64_t addr, const struct ka_object *o)
+{
+	struct capture *c = arg;
+	uint32_t cache = find_cache(c, o->cache);
+
+	(void)addr;
+	if (cache != HASH_INDEX_NONE)
+		caches_of(c)[cache].tracked_start++;
+	return 0;
+}
+
+/* Recording began a little before slabinfo was read: what had come by then doesn't count. */
+static int read_start(struct capture *c)
+{
+	int err = tracer_each_cache(c->tracer, look_at_cache, c);
+
+	if (!err)
+		err = tracer_each_object(c->tracer, count_object, c);
+	for (size_t i = 0; i < c->caches.count; i++) {
+		struct ka_cache_count n = { 0 };
+
+		tracer_counts(c->tracer, caches_of(c)[i].index, &n);
+		caches_of(c)[i].older_start = n.frees;
 	}
 	return err;
 }
@@ -366,6 +402,8 @@ int capture_snapshot(struct capture *c)
 	c->objects.count = 0;
 	c->snapshot_ns = now_ns();
 	err = tracer_each_object(c->tracer, take_object, c);
+	if (!err)
+		err = read_growth(c);
 	if (err)
 		return err;
 	drop_strays(c);
@@ -379,7 +417,9 @@ int capture_snapshot(struct capture *c)
 	/* once more, now that phantoms have left their sites */
 	if (!err)
 		err = tracer_each_site(c->tracer, look_at_site, c);
-	return err ? err : sum_up(c);
+	if (!err)
+		sum_up(c);
+	return err;
 }
 
 static int start_tracer(struct capture *c, char *why, size_t why_size)
@@ -399,6 +439,7 @@ static int start_tracer(struct capture *c, char *why, size_t why_size)
 	if (c->idle) {	/* now that it can be told, once more what was in use at the start */
 		slab_table_free(&c->slabs_start);
 		read_slabs(c, &c->slabs_start);
+		err = read_start(c);
 		tracer_watch_caches(c->tracer, idle_find(c->idle, "kmem_cache"));
 	}
 	return err;

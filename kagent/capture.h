@@ -34,9 +34,11 @@ struct capture_cache {
 	uint32_t index;			/* of its counters */
 	bool wanted;
 	uint64_t active_start, active_end;	/* slabinfo's active objects */
-	uint64_t tracked;		/* outstanding in the snapshot */
+	uint64_t tracked_start, tracked; /* outstanding when slabinfo was read at the start; in
+					    the snapshot */
 	uint64_t allocs, frees;		/* events, by its sites */
-	uint64_t older_frees;		/* frees of objects from before the capture */
+	uint64_t older_start, older_frees; /* frees of objects from before the capture: until
+					      then; since then */
 	uint64_t freed_unseen;		/* objects that were found freed or gone, ever */
 };
 

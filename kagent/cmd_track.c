@@ -197,6 +197,8 @@ static int report_now(struct run *run, bool last)
 {
 	int err = capture_snapshot(run->c), status = 0;
 
+	if (last)	/* not before: slabinfo would go on growing */
+		tracer_stop(capture_tracer(run->c));
 	if (!err)
 		err = write_session(run);
 	live_server_outdate(run->server);
@@ -320,8 +322,6 @@ static int loop(struct run *run)
 		reports++;
 		last = stop_wanted() || stop_now_ns() >= end ||
 		       (t->words.count && reports == t->words.count);
-		if (last)
-			tracer_stop(capture_tracer(run->c));
 		status = report_now(run, last);
 	}
 	return status;

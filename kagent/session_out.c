@@ -89,7 +89,8 @@ static int add_caches(struct out *o)
 			.name = session_writer_string(o->w, k->name),
 			.aliases = session_writer_string(o->w, k->aliases),
 			.object_size = k->object_size, .slab_size = k->slab_size,
-			.tracked_end = k->tracked, .allocs = k->allocs, .frees = k->frees,
+			.tracked_start = k->tracked_start, .tracked_end = k->tracked,
+			.allocs = k->allocs, .frees = k->frees,
 		};
 
 		if (!o->facts->some_tasks) {

@@ -240,7 +240,9 @@ static int64_t expected(const struct capture_cache *k)
 
 static void print_coverage(FILE *f, const struct capture_cache *k, const struct view_options *o)
 {
-	double tracked = (double)k->tracked * (o->sample ? o->sample : 1), percent;
+	double tracked = (double)(int64_t)(k->tracked - k->tracked_start) *
+			 (o->sample ? o->sample : 1);
+	double percent;
 
 	fputs("\t", f);
 	fmt_name(f, k->name, FMT_NAME_MAX);
@@ -249,7 +251,7 @@ static void print_coverage(FILE *f, const struct capture_cache *k, const struct 
 		fprintf(f, " after %" PRIu64 " older ones were freed", k->older_frees);
 	if (expected(k) > 0) {
 		percent = 100 * tracked / (double)expected(k);
-		fprintf(f, ", coverage %.0f %%", percent < 100 ? percent : 100);
+		fprintf(f, ", coverage %.0f %%", percent < 0 ? 0 : percent < 100 ? percent : 100);
 	}
 	if (k->freed_unseen)
 		fprintf(f, "; %" PRIu64 " freed unseen", k->freed_unseen);
