@@ -23,7 +23,7 @@ struct group {
 	struct group_key key;
 	uint64_t count, bytes, oldest_ns, youngest_ns;
 	uint64_t unverified;
-	uint32_t example;	/* an object of the group */
+	uint32_t example;	/* its youngest object: names what the process is now */
 };
 
 struct groups {
@@ -103,11 +103,12 @@ static int collect(const struct capture *c, const struct view_options *o, struct
 		group->count++;
 		group->bytes += obj->o.size;
 		group->unverified += obj->verdict == KA_UNVERIFIED;
-		group->example = i;
 		if (age > group->oldest_ns)
 			group->oldest_ns = age;
-		if (age < group->youngest_ns)
+		if (age <= group->youngest_ns) {
 			group->youngest_ns = age;
+			group->example = i;
+		}
 	}
 	return 0;
 }
