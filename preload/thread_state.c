@@ -77,7 +77,7 @@ static uint16_t name_thread(void)
 
 	lock_acquire(&recorder.grow);
 	index = sec->used;
-	if (index >= REC_THREAD_OTHER ||
+	if (index >= REC_THREAD_OTHER || recorder.frozen ||
 	    shm_grow(&recorder.shm, SECT_THREADS, (index + 1) * sizeof(*all))) {
 		recorder_loss(LOSS_THREADS, 1);
 		index = REC_THREAD_OTHER;
@@ -113,7 +113,8 @@ void thread_restart(struct thread_state *t)
 	if (!recorder_gate.gate.generation)
 		return;
 	if (t->generation != recorder_gate.gate.generation) {
-		sys_madvise(t->site_of, site_map_bytes, MADV_DONTNEED);
+		if (t->generation)
+			sys_madvise(t->site_of, site_map_bytes, MADV_DONTNEED);
 		t->free_head = 0;
 		t->free_count = 0;
 		t->generation = recorder_gate.gate.generation;

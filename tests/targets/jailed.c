@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * jailed errno|kill - allows itself only the system calls that it needs, as a
- * sandboxed worker does (others fail, or end the process), and then fills its heap.
+ * jailed errno|kill [thread] - allows itself only the system calls that it needs, as a
+ * sandboxed worker does (others fail, or end the process), and then fills its heap:
+ * in main, or in a thread that has not allocated before.
  */
 #include "ledger.h"
 
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -42,13 +45,11 @@ static void *leak_in_jail(size_t n)
 	return malloc(n);
 }
 
-int main(int argc, char **argv)
+static int fill(unsigned int otherwise)
 {
-	int kill = argc > 1 && !strcmp(argv[1], "kill");
 	size_t sum = 0;
 
-	free(leak_in_jail(10));
-	if (enter_jail(kill ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM))
+	if (enter_jail(otherwise))
 		return 77;
 	for (int i = 0; i < BLOCKS; i++) {
 		char *p = leak_in_jail((size_t)i % 200 + 1);
@@ -61,4 +62,25 @@ int main(int argc, char **argv)
 	printf("sum %zu\n", sum);
 	fflush(stdout);
 	return 5;
+}
+
+static void *fill_in_thread(void *otherwise)
+{
+	return (void *)(intptr_t)fill(*(unsigned int *)otherwise);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int otherwise = argc > 1 && !strcmp(argv[1], "kill") ?
+				 SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ERRNO | EPERM;
+	void *status = NULL;
+	pthread_t thread;
+
+	free(leak_in_jail(10));
+	if (argc < 3)
+		return fill(otherwise);
+	if (pthread_create(&thread, NULL, fill_in_thread, &otherwise))
+		return 77;
+	pthread_join(thread, &status);
+	return (int)(intptr_t)status;
 }
