@@ -17,8 +17,18 @@ struct region {
 };
 
 static struct lock table_lock;
-static struct region *regions;
-static size_t count, capacity;
+
+/*
+ * Ascending, with all free places in one gap, which is moved to where the table
+ * changes: programs map and unmap neighbours in turn, mostly from above.
+ */
+static struct region *places;
+static size_t count, capacity, gap;
+
+static struct region *region(size_t i)
+{
+	return &places[i < gap ? i : i + (capacity - count)];
+}
 
 void mmap_table_lock(void)
 {
@@ -32,7 +42,7 @@ void mmap_table_unlock(void)
 
 void mmap_table_reset(void)
 {
-	count = 0;
+	count = gap = 0;
 }
 
 void mmap_table_after_fork(void)
@@ -42,16 +52,17 @@ void mmap_table_after_fork(void)
 
 static bool grow(void)
 {
-	size_t bytes = capacity * sizeof(*regions);
+	size_t bytes = capacity * sizeof(*places);
 	void *p;
 
 	if (count < capacity)
 		return true;
-	p = bytes ? sys_mremap(regions, bytes, bytes * 2, MREMAP_MAYMOVE, NULL)
-		  : sys_reserve(FIRST_REGIONS * sizeof(*regions));
+	p = bytes ? sys_mremap(places, bytes, bytes * 2, MREMAP_MAYMOVE, NULL)
+		  : sys_reserve(FIRST_REGIONS * sizeof(*places));
 	if (!p || p == MAP_FAILED)
 		return false;
-	regions = p;
+	places = p;
+	gap = count;	/* there was none */
 	capacity = capacity ? capacity * 2 : FIRST_REGIONS;
 	return true;
 }
@@ -64,7 +75,7 @@ static size_t find(uintptr_t addr)
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (regions[mid].end <= addr)
+		if (region(mid)->end <= addr)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -72,17 +83,28 @@ static size_t find(uintptr_t addr)
 	return lo;
 }
 
+static void move_gap(size_t to)
+{
+	size_t room = capacity - count;
+
+	if (to < gap)
+		memmove(&places[to + room], &places[to], (gap - to) * sizeof(*places));
+	else
+		memmove(&places[gap], &places[gap + room], (to - gap) * sizeof(*places));
+	gap = to;
+}
+
 static void insert_at(size_t i, struct region r)
 {
-	memmove(&regions[i + 1], &regions[i], (count - i) * sizeof(*regions));
-	regions[i] = r;
+	move_gap(i);
+	places[gap++] = r;
 	count++;
 }
 
 static void erase_at(size_t i)
 {
-	memmove(&regions[i], &regions[i + 1], (count - i - 1) * sizeof(*regions));
-	count--;
+	move_gap(i);
+	count--;	/* the gap swallows it */
 }
 
 static void count_gone(struct thread_state *t, const struct session_block *b, uint64_t bytes)
@@ -93,9 +115,9 @@ static void count_gone(struct thread_state *t, const struct session_block *b, ui
 
 static void end_region(struct thread_state *t, size_t i)
 {
-	struct session_block b = record_get(regions[i].record);
+	struct session_block b = record_get(region(i)->record);
 
-	record_drop(t, regions[i].record);
+	record_drop(t, region(i)->record);
 	count_gone(t, &b, b.size);
 	erase_at(i);
 }
@@ -103,7 +125,7 @@ static void end_region(struct thread_state *t, size_t i)
 /* Region @i becomes [start, end); the rest of it is gone, counted as one freed block of that size. */
 static void shrink(struct thread_state *t, size_t i, uintptr_t start, uintptr_t end)
 {
-	struct region *g = &regions[i];
+	struct region *g = region(i);
 	struct session_block b = record_get(g->record);
 	uint64_t gone = b.size - (end - start);
 
@@ -121,18 +143,18 @@ static void shrink(struct thread_state *t, size_t i, uintptr_t start, uintptr_t 
 /* Cuts region @i at @at into two. False: no room for another. */
 static bool split(struct thread_state *t, size_t i, uintptr_t at)
 {
-	struct session_block low = record_get(regions[i].record), high = low;
+	struct session_block low = record_get(region(i)->record), high = low;
 	uint32_t index;
 
 	high.addr = at;
-	high.size = regions[i].end - at;
+	high.size = region(i)->end - at;
 	index = grow() ? record_new(t, &high) : 0;
 	if (!index)
 		return false;
-	insert_at(i + 1, (struct region){ at, regions[i].end, index });
-	low.size = at - regions[i].start;
-	record_change(t, regions[i].record, &low);
-	regions[i].end = at;
+	insert_at(i + 1, (struct region){ at, region(i)->end, index });
+	low.size = at - region(i)->start;
+	record_change(t, region(i)->record, &low);
+	region(i)->end = at;
 	if (!low.inherited)
 		record_count_alloc(t, low.stack, 0, 0);
 	return true;
@@ -143,12 +165,12 @@ void mmap_table_remove(struct thread_state *t, uintptr_t addr, size_t len)
 	uintptr_t end = addr + ((len + (1u << PAGE_SHIFT) - 1) & ~((1ul << PAGE_SHIFT) - 1));
 	size_t i = find(addr);
 
-	while (i < count && regions[i].start < end) {
-		struct region g = regions[i];
+	while (i < count && region(i)->start < end) {
+		struct region g = *region(i);
 
 		if (g.start < addr && g.end > end && !split(t, i, end))
 			recorder_loss(LOSS_TABLE_FULL, 1);
-		g = regions[i];
+		g = *region(i);
 		if (g.start < addr)
 			shrink(t, i++, g.start, addr);
 		else if (g.end > end)

@@ -2,7 +2,7 @@
 /*
  * mmap_table.h - regions mapped with mmap: from an address range to records.
  *
- * A sorted array under one lock: these calls enter the kernel, which takes a
+ * A sorted array (with a gap) under one lock: these calls enter the kernel, which takes a
  * lock of its own on the address space, so ours costs nothing that matters. The
  * lock is held across the real call, so that the table changes in the same
  * order as the address space. Regions can be cut and split by munmap and by
