@@ -6,11 +6,7 @@
 #ifndef KAGENT_SLAB_SITES_BPF_H
 #define KAGENT_SLAB_SITES_BPF_H
 
-static __always_inline __u64 mix(__u64 hash, __u64 word)
-{
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
-	return hash ^ hash >> 29;
-}
+#include "numbers.bpf.h"
 
 /*
  * Puts the frames from call_site on into s->site.ip, and their hash, seeded
@@ -138,20 +134,6 @@ static __always_inline __u64 take_ustack(const struct alloc_event *e, __u32 tgid
 	return hash;
 }
 
-static __always_inline __u32 log2_bucket(__u64 v)
-{
-	__u32 b = 0;
-
-	if (v >> 32) { b += 32; v >>= 32; }
-	if (v >> 16) { b += 16; v >>= 16; }
-	if (v >> 8) { b += 8; v >>= 8; }
-	if (v >> 4) { b += 4; v >>= 4; }
-	if (v >> 2) { b += 2; v >>= 2; }
-	if (v >> 1) { b += 1; v >>= 1; }
-	b += v;
-	return b < KA_LIFETIMES ? b : KA_LIFETIMES - 1;
-}
-
 static __always_inline void leave_site(const struct ka_object *o, __u64 now)
 {
 	struct ka_site *site = bpf_map_lookup_elem(&sites, &o->site);
@@ -162,7 +144,7 @@ static __always_inline void leave_site(const struct ka_object *o, __u64 now)
 	__sync_fetch_and_add(&site->frees, 1);
 	__sync_fetch_and_add(&site->free_bytes, o->size);
 	__sync_fetch_and_add(&site->live_bytes, -(__s64)o->size);
-	b = log2_bucket(now > o->time ? now - o->time : 0);
+	b = log2_bucket(now > o->time ? now - o->time : 0, KA_LIFETIMES);
 	if (b < KA_LIFETIMES)
 		__sync_fetch_and_add(&site->lifetimes[b], 1);
 }

@@ -16,6 +16,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "kernel_types.h"
+#include "numbers.bpf.h"
 #include "uprobe_events.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -248,12 +249,6 @@ static __always_inline int step(struct walk *w)
 	return 1;
 }
 
-static __always_inline __u64 mix(__u64 hash, __u64 word)
-{
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
-	return hash ^ hash >> 29;
-}
-
 /* Takes frame number i; 1: it was the last one. */
 static __always_inline int take_frame(__u32 i, struct walk *w)
 {
@@ -352,20 +347,6 @@ static __always_inline __u64 enter_site(struct pt_regs *ctx, struct ku_thread *t
 	return w.hash;
 }
 
-static __always_inline __u32 log2_bucket(__u64 v)
-{
-	__u32 b = 0;
-
-	if (v >> 32) { b += 32; v >>= 32; }
-	if (v >> 16) { b += 16; v >>= 16; }
-	if (v >> 8) { b += 8; v >>= 8; }
-	if (v >> 4) { b += 4; v >>= 4; }
-	if (v >> 2) { b += 2; v >>= 2; }
-	if (v >> 1) { b += 1; v >>= 1; }
-	b += v;
-	return b < KU_LIFETIMES ? b : KU_LIFETIMES - 1;
-}
-
 static __always_inline void leave_site(const struct ku_block *b, __u64 now)
 {
 	struct ku_site *site = bpf_map_lookup_elem(&sites, &b->site);
@@ -376,7 +357,8 @@ static __always_inline void leave_site(const struct ku_block *b, __u64 now)
 	__sync_fetch_and_add(&site->frees, 1);
 	__sync_fetch_and_add(&site->free_bytes, b->size);
 	__sync_fetch_and_add(&site->live_bytes, -(__s64)b->size);
-	bucket = log2_bucket(now > b->time ? (now - b->time) >> KU_TICK_SHIFT : 0);
+	bucket = log2_bucket(now > b->time ? (now - b->time) >> KU_TICK_SHIFT : 0,
+			     KU_LIFETIMES);
 	if (bucket < KU_LIFETIMES)
 		__sync_fetch_and_add(&site->lifetimes[bucket], 1);
 }
