@@ -15,6 +15,7 @@ static_assert((1ull << (48 - RECIPE_TAG_BITS)) == RECIPE_BUCKETS, "bucket bits")
 static_assert(RECIPE_TAG_BITS + RECIPE_BITS == 64, "a word holds tag and recipe");
 
 uint64_t *recipe_table;
+uint64_t recipe_front[RECIPE_BUCKETS] __attribute__((aligned(4096)));
 
 int recipes_init(void)
 {
@@ -27,6 +28,7 @@ void recipes_flush(void)
 {
 	/* Dropping the pages zeroes each word at once for every reader. */
 	sys_madvise(recipe_table, TABLE_BYTES, MADV_DONTNEED);
+	sys_madvise(recipe_front, sizeof(recipe_front), MADV_DONTNEED);
 }
 
 static_assert(CFI_SP == 0, "recipe_is_simple");
@@ -62,12 +64,42 @@ static void remember(uint64_t key, recipe_t r)
 	__atomic_store_n(&bucket[key % RECIPE_WAYS], word, __ATOMIC_RELAXED);
 }
 
-recipe_t recipe_make(uintptr_t ip)
+static uint64_t key_of(uintptr_t ip)
+{
+	return (ip * 0x9e3779b97f4a7c15ull) & ((1ull << 48) - 1);
+}
+
+static COLD recipe_t make(uintptr_t ip)
 {
 	/* ip - 1: a call may be the last instruction of its function */
 	struct cfi_rule rule = cfi_lookup(ip - 1);
 	recipe_t r = pack(&rule);
 
-	remember(recipe_key(ip), r);
+	remember(key_of(ip), r);
+	return r;
+}
+
+static recipe_t find(uintptr_t ip)
+{
+	uint64_t key = key_of(ip), tag = key << RECIPE_BITS;
+	const uint64_t *bucket = recipe_table + (key >> RECIPE_TAG_BITS) * RECIPE_WAYS;
+
+	for (int i = 0; i < RECIPE_WAYS; i++) {
+		uint64_t word = __atomic_load_n(&bucket[i], __ATOMIC_RELAXED);
+
+		if (!word)
+			break;
+		if ((word ^ tag) < (1ull << RECIPE_BITS))
+			return (recipe_t)(word & ((1ull << RECIPE_BITS) - 1));
+	}
+	return make(ip);
+}
+
+recipe_t recipe_behind(uintptr_t ip)
+{
+	uint64_t tag, *place = recipe_place(ip, &tag);
+	recipe_t r = find(ip);
+
+	__atomic_store_n(place, tag | r, __ATOMIC_RELAXED);
 	return r;
 }

@@ -8,6 +8,11 @@
  * is multiplied by an odd constant (a bijection), 15 bits of the product select
  * a bucket of one cache line and the other 33 are kept as the tag; 31 bits are
  * left for the rule.
+ *
+ * In front of the buckets is a table with one word for each of 32768 places, for
+ * what is in use now: eight addresses share a cache line there, mostly addresses
+ * that are near each other. Here the line is chosen by a product, too, of the
+ * address / 64, and the place in the line by its bits 3 to 5.
  */
 #ifndef PRELOAD_RECIPES_H
 #define PRELOAD_RECIPES_H
@@ -35,6 +40,7 @@ enum recipe_kind { RECIPE_NONE = 0, RECIPE_STEP = 1, RECIPE_END = 2, RECIPE_COMP
 #define RECIPE_BITS	31
 
 extern uint64_t *recipe_table __attribute__((visibility("hidden")));
+extern uint64_t recipe_front[RECIPE_BUCKETS] __attribute__((visibility("hidden")));
 
 /* 0 or -ENOMEM. Once, before the first look-up. */
 int recipes_init(void);
@@ -42,29 +48,25 @@ int recipes_init(void);
 /* Forgets all: code was unloaded. Any thread, any time. */
 void recipes_flush(void);
 
-/* First sight of @ip: asks cfi.h and remembers. */
-COLD recipe_t recipe_make(uintptr_t ip);
+/* The recipe of @ip, which is not in front, and is from now on. */
+recipe_t recipe_behind(uintptr_t ip);
 
-static ALWAYS_INLINE uint64_t recipe_key(uintptr_t ip)
+/* Where it is in front, and the tag that it has there: together they are the address. */
+static ALWAYS_INLINE uint64_t *recipe_place(uintptr_t ip, uint64_t *tag)
 {
-	return (ip * 0x9e3779b97f4a7c15ull) & ((1ull << 48) - 1);
+	uint64_t near = (ip >> 6) * 0x9e3779b97f4a7c15ull & ((1ull << 42) - 1);
+
+	*tag = (near & ((1ull << 30) - 1)) << 34 | (ip & 7) << RECIPE_BITS;
+	return &recipe_front[(near >> 30) << 3 | (ip >> 3 & 7)];
 }
 
 static ALWAYS_INLINE recipe_t recipe_for(uintptr_t ip)
 {
-	uint64_t key = recipe_key(ip);
-	const uint64_t *bucket = recipe_table + (key >> RECIPE_TAG_BITS) * RECIPE_WAYS;
-	uint64_t tag = key << RECIPE_BITS;
+	uint64_t tag, word = __atomic_load_n(recipe_place(ip, &tag), __ATOMIC_RELAXED);
 
-	for (int i = 0; i < RECIPE_WAYS; i++) {
-		uint64_t word = __atomic_load_n(&bucket[i], __ATOMIC_RELAXED);
-
-		if ((word ^ tag) < (1ull << RECIPE_BITS) && word)
-			return (recipe_t)(word & ((1ull << RECIPE_BITS) - 1));
-		if (!word)
-			break;
-	}
-	return recipe_make(ip);
+	if (likely((word ^ tag) < (1ull << RECIPE_BITS) && word))
+		return (recipe_t)(word & ((1ull << RECIPE_BITS) - 1));
+	return recipe_behind(ip);
 }
 
 static ALWAYS_INLINE unsigned int recipe_kind(recipe_t r)

@@ -64,8 +64,17 @@ static struct stack_memo *choose(struct stack_memos *all, const struct frame_reg
 struct stack_memo *stack_memo_add(struct stack_memos *all, const struct frame_cache *c,
 				  const struct frame_regs *top, int depth, uint32_t stack)
 {
-	struct stack_memo *m = choose(all, top);
+	uint32_t *seen = &all->seen[stack % MEMO_SEEN];
+	struct stack_memo *m;
 
+	if (*seen != stack) {
+		*seen = stack;
+		m = &all->other;
+		m->stack = stack;
+		m->site = 0;
+		return m;
+	}
+	m = choose(all, top);
 	m->ip = top->ip;
 	m->sp = top->sp;
 	m->bp = top->bp;

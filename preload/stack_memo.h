@@ -25,6 +25,7 @@
 #define MEMO_SET_BITS	6
 #define MEMO_SETS	(1u << MEMO_SET_BITS)
 #define MEMO_WAYS	2
+#define MEMO_SEEN	256u
 
 /* An odd number of cache lines, so that entries don't compete for a few sets of the cache. */
 struct stack_memo {
@@ -40,13 +41,15 @@ struct stack_memo {
 struct stack_memos {
 	uint64_t used[MEMO_SETS * MEMO_WAYS / 64];	/* bit: entry was ever filled */
 	uint32_t turn;		/* chooses which way is replaced */
+	uint32_t seen[MEMO_SEEN];	/* stacks captured lately, by index: those are worth an entry */
 	struct stack_memo entry[MEMO_SETS][MEMO_WAYS];
 	struct stack_memo other;	/* the last stack that cannot be kept */
 };
 
 /*
  * The stack of index @stack, which starts at @top and was captured last into @c,
- * becomes an entry. Never fails: the entry may be `other`, which is never found.
+ * becomes an entry when it was captured lately, too: many stacks are seen once. Never
+ * fails: the entry may be `other`, which is never found.
  */
 struct stack_memo *stack_memo_add(struct stack_memos *all, const struct frame_cache *c,
 				  const struct frame_regs *top, int depth, uint32_t stack);

@@ -74,12 +74,12 @@ static void put(struct table *t, uint64_t hash, uint64_t word)
 	t->used++;
 }
 
-/* Keeps at least half of the places empty. False: no memory for that. */
+/* Keeps at least a quarter of the places empty. False: no memory for that. */
 static bool make_room(void)
 {
 	struct table *old = table, *t;
 
-	if (old->used < old->mask / 2)
+	if (old->used < old->mask / 4 * 3)
 		return true;
 	t = new_table((old->mask + 1) * 2);
 	if (!t)
