@@ -15,8 +15,14 @@ $(O)/bench/pairs: tests/bench/pairs.c $(O)/flags
 $(O)/bench/passthrough.so: tests/bench/passthrough.c $(O)/flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O2 -fPIC -shared -o $@ $< -ldl
+$(O)/bench/once: tests/bench/once.c $(O)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -fno-builtin -o $@ $<
+$(O)/bench/spawn: tests/bench/spawn.c $(O)/flags
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O2 -o $@ $<
 
 .PHONY: bench-run bench-programs
-bench-programs: $(O)/bench/pairs $(O)/bench/passthrough.so
+bench-programs: $(addprefix $(O)/bench/,pairs once spawn passthrough.so)
 bench-run: bench-programs $(products)
 	$(Q)O=$(O) RUNS=$(RUNS) tests/bench/run $(BENCH)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * pairs.c - what a malloc + free pair costs: pairs [-t threads] [-d depth] [-p paths] [-n pairs]
- * (or [-m blocks]: what live blocks cost in memory)
+ * (or [-m blocks] [-s bytes]: what live blocks cost in memory)
  *
  * One pair in a hundred is kept for a while (10,000 blocks live). Prints
  * nanoseconds per pair and thread. With -p N every call takes another one of N
@@ -18,6 +18,7 @@
 
 static long pairs = 4000000;
 static int depth = 20, paths = 1, threads = 1;
+static size_t block = 64;
 
 struct worker {
 	pthread_t thread;
@@ -94,14 +95,14 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* -m N: allocates N blocks of 64 bytes and prints the resident memory in KiB, files included. */
+/* -m N: allocates N blocks and prints the resident memory in KiB, files included. */
 static int live_blocks(long n)
 {
 	char line[256];
 	FILE *f;
 
 	for (long i = 0; i < n; i++)
-		*(void *volatile *)malloc(64) = NULL;
+		*(void *volatile *)malloc(block) = NULL;
 	f = fopen("/proc/self/status", "r");
 	while (f && fgets(line, sizeof(line), f))
 		if (!strncmp(line, "VmRSS:", 6))
@@ -115,9 +116,10 @@ int main(int argc, char **argv)
 {
 	struct worker *w;
 	double start;
+	long blocks = 0;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "t:d:p:n:m:")) > 0) {
+	while ((opt = getopt(argc, argv, "t:d:p:n:m:s:")) > 0) {
 		if (opt == 't')
 			threads = atoi(optarg);
 		else if (opt == 'd')
@@ -127,10 +129,14 @@ int main(int argc, char **argv)
 		else if (opt == 'n')
 			pairs = atol(optarg);
 		else if (opt == 'm')
-			return live_blocks(atol(optarg));
+			blocks = atol(optarg);
+		else if (opt == 's')
+			block = (size_t)atol(optarg);
 		else
 			return 1;
 	}
+	if (blocks)
+		return live_blocks(blocks);
 	w = calloc((size_t)threads, sizeof(*w));
 	start = now();
 	for (int i = 0; i < threads; i++)

@@ -1,0 +1,105 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: MIT
+# Rows of whole programs: wall time.
+
+# Seconds that a command takes; its own output is of no interest.
+timed() {
+	local start end
+	start=$(date +%s%N)
+	"$@" >/dev/null 2>&1
+	end=$(date +%s%N)
+	calc "($end - $start) / 1e9" 4
+	echo
+}
+alternate_program() { # NAME TOOLS COMMAND...
+	local name=$1 tools=$2 tool
+	shift 2
+	rm -f "$tmp/$name".*
+	for _ in $(seq "$RUNS"); do
+		for tool in $tools; do
+			timed "run_$tool" "$@" >>"$tmp/$name.$tool"
+			rm -f "$tmp"/heaptrack.out* "$tmp"/gperf*.heap
+		done
+	done
+	for tool in $tools; do
+		median <"$tmp/$name.$tool" >"$tmp/$name.$tool.median"
+	done
+}
+
+program_row() { # NAME COMMAND...
+	local name=$1 tool native
+	shift
+	alternate_program "$name" "$program_tools" "$@"
+	native=$(value "$name" native)
+	printf '%-24s %9s' "$name" "$native"
+	for tool in $program_tools; do
+		[ "$tool" = native ] || printf ' %10s' "$(calc "$(value "$name" "$tool") / $native")"
+	done
+	echo
+	summary "$name, full tracking, times native" '<= 1.15' \
+		"$(calc "$(value "$name" libleak) / $native")" "$(value "$name" libleak) / $native <= 1.15"
+	summary "$name, sample=512k, times native" '<= 1.02' \
+		"$(calc "$(value "$name" sampled) / $native")" "$(value "$name" sampled) / $native <= 1.02"
+	have heaptrack && summary "$name: added, of what heaptrack adds" '<= 1/6' \
+		"1/$(calc "($(value "$name" heaptrack) - $native) / ($(value "$name" libleak) - $native + 1e-9)" 1)" \
+		"$(value "$name" heaptrack) - $native >= 6 * ($(value "$name" libleak) - $native)"
+}
+
+make_inputs() {
+	awk 'BEGIN { print "<r>"; for (i = 0; i < 120000; i++)
+		printf "<item id=\"%d\"><name>item %d</name><value>%d</value></item>\n", i, i, i * 7; print "</r>" }' \
+		>"$tmp/big.xml"
+	cat >"$tmp/stl.cc" <<-'CC'
+		#include <algorithm>
+		#include <functional>
+		#include <iostream>
+		#include <map>
+		#include <regex>
+		#include <string>
+		#include <unordered_map>
+		#include <vector>
+		int main()
+		{
+			std::map<std::string, std::vector<std::function<int(int)>>> m;
+			std::regex r("a(b|c)*d");
+			for (int i = 0; i < 10; i++)
+				m[std::to_string(i)].push_back([i](int x) { return x + i; });
+			for (auto &[k, v] : m)
+				std::cout << k << v.size() << std::regex_match(k, r);
+		}
+	CC
+}
+
+redis_load() { # runs under the tool: a server, a bounded load, an orderly end
+	local port=$((20000 + $$ % 20000))
+	redis-server --port $port --save '' --appendonly no --bind 127.0.0.1 >/dev/null &
+	local pid=$!
+	for _ in $(seq 50); do
+		env -u LD_PRELOAD redis-cli -p $port ping >/dev/null 2>&1 && break
+		sleep 0.05
+	done
+	env -u LD_PRELOAD redis-benchmark -p $port -q -n 100000 -c 20 -P 8 -t set,get,lpush,hset >/dev/null
+	env -u LD_PRELOAD redis-cli -p $port shutdown nosave
+	wait $pid
+}
+
+part_programs() {
+	local sql="create table t(a,b); with recursive c(x) as (select 1 union all select x+1 from c where x<300000)
+		insert into t select x, hex(x*7) from c; create index i on t(b); select count(*),sum(length(b)) from t;"
+	local python='import json
+d = [{str(i): [i] * 5, "k": str(i)} for i in range(60000)]
+e = json.loads(json.dumps(d))
+s = sorted(str(x) for x in range(100000))'
+	make_inputs
+	program_tools=$(tools_for native libleak sampled heaptrack)
+	printf '\n%s\n%-24s %9s' 'whole programs, wall time, times native' program 'native s'
+	for t in $program_tools; do [ "$t" = native ] || printf ' %10s' "$t"; done
+	echo
+	program_row sqlite3 sqlite3 :memory: "$sql"
+	program_row xmllint xmllint --noout "$tmp/big.xml"
+	# not a wrapper script of that name
+	PYTHONMALLOC=malloc program_row python3 "$(python3 -c 'import sys; print(sys.executable)')" -c "$python"
+	g++ -E "$tmp/stl.cc" -o "$tmp/stl.ii"
+	program_row cc1plus "$(g++ -print-prog-name=cc1plus)" -quiet -O1 "$tmp/stl.ii" -o /dev/null
+	command -v redis-server >/dev/null && program_row redis redis_load
+}
