@@ -233,11 +233,23 @@ bool threads_any_busy(void)
 	return busy;
 }
 
+/* At exit, perhaps of a signal handler that has interrupted the holder: it must not wait for ever. */
+static bool lock_list_soon(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (lock_try(&list_lock))
+			return true;
+		sys_raw(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+	}
+	return false;
+}
+
 uint64_t threads_resident_bytes(void)
 {
 	uint64_t bytes = 0;
 
-	lock_acquire(&list_lock);
+	if (!lock_list_soon())
+		return 0;
 	for (struct thread_state *t = all_states; t; t = t->next)
 		bytes += sys_resident(t, sizeof(*t)) + sys_resident(t->site_of, site_map_bytes);
 	lock_release(&list_lock);
