@@ -185,3 +185,35 @@ DEFINE_DELETE(_ZdlPvmSt11align_val_t, (void *p, size_t size, size_t align),
 	      (p, request(size), align, NULL))
 DEFINE_DELETE(_ZdaPvmSt11align_val_t, (void *p, size_t size, size_t align),
 	      (p, request(size), align, NULL))
+
+static struct cxx_op *const all_new[] = {
+	&op__Znwm, &op__Znam, &op__ZnwmRKSt9nothrow_t, &op__ZnamRKSt9nothrow_t,
+	&op__ZnwmSt11align_val_t, &op__ZnamSt11align_val_t,
+	&op__ZnwmSt11align_val_tRKSt9nothrow_t, &op__ZnamSt11align_val_tRKSt9nothrow_t,
+};
+
+static struct cxx_op *const all_delete[] = {
+	&op__ZdlPv, &op__ZdaPv, &op__ZdlPvRKSt9nothrow_t, &op__ZdaPvRKSt9nothrow_t,
+	&op__ZdlPvSt11align_val_t, &op__ZdaPvSt11align_val_t,
+	&op__ZdlPvSt11align_val_tRKSt9nothrow_t, &op__ZdaPvSt11align_val_tRKSt9nothrow_t,
+	&op__ZdlPvm, &op__ZdaPvm, &op__ZdlPvmSt11align_val_t, &op__ZdaPvmSt11align_val_t,
+};
+
+#define COUNT(array) (sizeof(array) / sizeof(array[0]))
+
+/*
+ * Those of a C++ runtime that is there from the start. Looked up at first use, they
+ * would take away an error that the program has yet to ask for (dlerror(3)). Attached
+ * to a running program, this library is not in its search order: not yet, then.
+ */
+__attribute__((constructor)) static void resolve_early(void)
+{
+	if (dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc && real_ready() &&
+	    real_symbol(op__Znwm.name)) {
+		for (size_t i = 0; i < COUNT(all_new); i++)
+			resolve(all_new[i], (void *)new_by_malloc);
+		for (size_t i = 0; i < COUNT(all_delete); i++)
+			resolve(all_delete[i], (void *)delete_by_free);
+	}
+	dlerror();
+}
