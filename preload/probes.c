@@ -22,6 +22,7 @@ enum { STATUS_FAILED = 1 };
 struct probed {
 	struct kagent_child kagent;
 	pid_t pid;
+	bool launched;
 	bool over;		/* its session is complete */
 };
 
@@ -152,6 +153,7 @@ int probes_add(struct probes *p, pid_t pid, const char *program, char *const *ar
 		return complain(pid, rc);
 	}
 	one->pid = pid;
+	one->launched = program;
 	p->count++;
 	return 0;
 }
@@ -163,8 +165,12 @@ static void bring_up_to_date(struct probed *one)
 
 	if (one->over)
 		return;
-	if (write(one->kagent.in, &byte, 1) != 1 || read(one->kagent.out, &byte, 1) != 1)
-		one->over = true;
+	if (write(one->kagent.in, &byte, 1) == 1 && read(one->kagent.out, &byte, 1) == 1)
+		return;
+	one->over = true;
+	/* a kagent that was killed may have left it stopped at its first call */
+	if (one->launched)
+		kill(one->pid, SIGCONT);
 }
 
 /* A follow_writer_fn */
