@@ -114,7 +114,6 @@ enum ka_loss {
 	KA_LOSS_RING,		/* trace event dropped */
 	KA_LOSS_USTACK,		/* map of user stacks full */
 	KA_LOSS_CACHES,		/* map of caches full */
-	KA_LOSS_SAMPLED_OUT,	/* not chosen by sampling: no loss, but counted */
 	KA_LOSS_MAX
 };
 

@@ -304,11 +304,6 @@ void tracer_watch_caches(struct tracer *t, uint64_t cache_of_caches)
 	t->skel->bss->cache_of_caches = cache_of_caches;
 }
 
-const struct features *tracer_features(const struct tracer *t)
-{
-	return &t->features;
-}
-
 bool tracer_sees_bulk(const struct tracer *t)
 {
 	return t->bulk_seen;

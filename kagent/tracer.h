@@ -6,7 +6,6 @@
 #ifndef KAGENT_TRACER_H
 #define KAGENT_TRACER_H
 
-#include "kagent/features.h"
 #include "kagent/slab_events.h"
 
 #include <stdbool.h>
@@ -35,8 +34,6 @@ struct tracer_settings {
 int tracer_start(const struct tracer_settings *settings, struct tracer **out,
 		 char *why, size_t why_size);
 void tracer_free(struct tracer *t);	/* NULL is allowed */
-
-const struct features *tracer_features(const struct tracer *t);
 
 /* What is covered, one line without newline: "kmalloc, kmem_cache; bulk frees seen; ...". */
 void tracer_describe(const struct tracer *t, char *text, size_t size);
@@ -93,9 +90,6 @@ int tracer_poll(struct tracer *t, int timeout_ms, tracer_event_fn *fn, void *arg
 
 /* Stops recording; the maps stay readable. */
 void tracer_stop(struct tracer *t);
-
-/* Time the programs have run, ns, and how often; 0 unless kernel.bpf_stats_enabled is set. */
-void tracer_cost(struct tracer *t, uint64_t *ns, uint64_t *runs);
 
 /* Asks slabs about objects; NULL when this kernel's slabs can't be read. */
 struct verdicts;

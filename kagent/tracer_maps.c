@@ -148,49 +148,26 @@ int tracer_counts(struct tracer *t, uint32_t index, struct ka_cache_count *sum)
 			  sizeof(*sum) / sizeof(uint64_t));
 }
 
-/* ---- losses, cost ---------------------------------------------------------------------- */
+/* ---- losses ---------------------------------------------------------------------------- */
 
-typedef void info_fn(const struct bpf_prog_info *info, uint64_t *a, uint64_t *b);
-
-static void sum_info(struct tracer *t, info_fn *fn, uint64_t *a, uint64_t *b)
+static uint64_t misses_of(const struct bpf_program *prog)
 {
-	struct bpf_program *prog;
+	struct bpf_prog_info info = {};
+	uint32_t len = sizeof(info);
+	int fd = bpf_program__fd(prog);
 
-	*a = *b = 0;
-	bpf_object__for_each_program(prog, t->skel->obj) {
-		struct bpf_prog_info info = {};
-		uint32_t len = sizeof(info);
-
-		if (bpf_program__fd(prog) >= 0 &&
-		    !bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len))
-			fn(&info, a, b);
-	}
-}
-
-static void add_misses(const struct bpf_prog_info *info, uint64_t *a, uint64_t *b)
-{
-	(void)b;
-	*a += info->recursion_misses;
-}
-
-static void add_cost(const struct bpf_prog_info *info, uint64_t *a, uint64_t *b)
-{
-	*a += info->run_time_ns;
-	*b += info->run_cnt;
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) ? info.recursion_misses : 0;
 }
 
 void tracer_losses(struct tracer *t, uint64_t loss[KA_LOSS_MAX], uint64_t *recursion)
 {
-	uint64_t unused;
+	struct bpf_program *prog;
 
 	for (uint32_t i = 0; i < KA_LOSS_MAX; i++)
 		sum_percpu(t, t->skel->maps.losses, i, &loss[i], 1);
-	sum_info(t, add_misses, recursion, &unused);
-}
-
-void tracer_cost(struct tracer *t, uint64_t *ns, uint64_t *runs)
-{
-	sum_info(t, add_cost, ns, runs);
+	*recursion = 0;
+	bpf_object__for_each_program(prog, t->skel->obj)
+		*recursion += misses_of(prog);
 }
 
 /* ---- commands to the BPF side ------------------------------------------------------------ */

@@ -3,6 +3,7 @@
 #ifndef KAGENT_TRACER_PRIVATE_H
 #define KAGENT_TRACER_PRIVATE_H
 
+#include "kagent/features.h"
 #include "kagent/tracer.h"
 
 #include "slab.skel.h"
