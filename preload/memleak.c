@@ -24,6 +24,7 @@
 #include "preload/live_view.h"
 #include "preload/private_dir.h"
 #include "preload/probes.h"
+#include "preload/program.h"
 #include "preload/settings.h"
 #include "preload/watch.h"
 #include "report/bus_guard.h"
@@ -155,6 +156,14 @@ static void drop_private_dir(struct run *r)
 	*r->dir = '\0';
 }
 
+static bool runs_asan(const struct run *r)
+{
+	char path[PATH_MAX];
+
+	return !r->probes && r->settings->action == SETTINGS_RUN &&
+	       !program_find(r->settings->argv[0], path) && program_has_asan(path);
+}
+
 static void tell_what_is_missing(const struct run *r)
 {
 	unsigned int running = 0, unread = 0, recorded = 0;
@@ -171,8 +180,10 @@ static void tell_what_is_missing(const struct run *r)
 		fprintf(stderr, "memleak: %u session%s could not be read\n", unread,
 			unread > 1 ? "s" : "");
 	if (!recorded)
-		fprintf(stderr, "memleak: nothing was recorded: %s made no session in %s\n",
-			r->probes ? "kagent" : "libleak.so", r->pattern);
+		fprintf(stderr, "memleak: nothing was recorded: %s made no session in %s%s\n",
+			r->probes ? "kagent" : "libleak.so", r->pattern,
+			runs_asan(r) ? "; AddressSanitizer starts behind libleak.so only with "
+			"ASAN_OPTIONS=verify_asan_link_order=0" : "");
 }
 
 static int run_target(struct run *r)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
@@ -189,4 +190,25 @@ enum program_fit program_judge(const char *path, char object[PATH_MAX])
 			return fit;
 	}
 	return PROGRAM_FITS;
+}
+
+/* The name in DT_NEEDED, looked for in the text of the file: sections may be stripped. */
+bool program_has_asan(const char *path)
+{
+	static const char name[] = "libasan.so";
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+	bool found = false;
+	void *text;
+
+	if (fd < 0)
+		return false;
+	text = fstat(fd, &st) || !S_ISREG(st.st_mode) || !st.st_size ? MAP_FAILED :
+	       mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (text != MAP_FAILED) {
+		found = memmem(text, (size_t)st.st_size, name, sizeof(name) - 1);
+		munmap(text, (size_t)st.st_size);
+	}
+	close(fd);
+	return found;
 }

@@ -10,6 +10,7 @@
 #define PRELOAD_PROGRAM_H
 
 #include <linux/limits.h>
+#include <stdbool.h>
 
 enum program_fit {
 	PROGRAM_FITS = 0,	/* or cannot be told: exec will say */
@@ -30,5 +31,8 @@ int program_find(const char *name, char path[PATH_MAX]);
  * becomes the path of the file that decided.
  */
 enum program_fit program_judge(const char *path, char object[PATH_MAX]);
+
+/* Does the file at `path` name libasan, which refuses to start behind another library? */
+bool program_has_asan(const char *path);
 
 #endif

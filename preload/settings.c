@@ -283,6 +283,46 @@ static int set_recording(struct settings *s, int id, const char *arg)
 	return -EINVAL;
 }
 
+/* What is shown, and where. */
+static int set_view(struct settings *s, int id, const char *arg)
+{
+	switch (id) {
+	case 't':
+		s->trace = true;
+		return 0;
+	case 'a':
+		s->show_allocs = true;
+		return 0;
+	case 'i':
+		return set_interval(s, arg);
+	case 'o':
+		return set_older(s, arg);
+	case 'T':
+		return set_uint("-T", arg, 0, UINT_MAX, "a number of stacks", &s->top);
+	case 'C':
+		s->combined_only = true;
+		return 0;
+	case OPT_HTML:
+	case OPT_JSON:
+	case OPT_FOLDED:
+	case OPT_PPROF:
+		return add_output(s, id, arg);
+	case OPT_SERVE:
+		s->serve = arg;
+		return 0;
+	case OPT_SERVE_TOKEN:
+		s->serve_token = arg;
+		return 0;
+	case OPT_WIDE:
+		s->wide = true;
+		return 0;
+	case OPT_ALL_THREADS:
+		s->all_threads = true;
+		return 0;
+	}
+	return set_recording(s, id, arg);
+}
+
 static int set_option(void *ctx, int id, const char *arg)
 {
 	struct parsing *p = ctx;
@@ -299,45 +339,13 @@ static int set_option(void *ctx, int id, const char *arg)
 		return add_comm(s, arg);
 	case OPT_ATTACH_TIMEOUT:
 		return set_attach_timeout(s, arg);
-	case 't':
-		s->trace = true;
-		return 0;
-	case 'a':
-		s->show_allocs = true;
-		return 0;
-	case 'i':
-		return set_interval(s, arg);
-	case 'o':
-		return set_older(s, arg);
-	case 'T':
-		return set_uint("-T", arg, 0, UINT_MAX, "a number of stacks", &s->top);
-	case 'C':
-		s->combined_only = true;
-		return 0;
 	case 'F':
 		return 0;
 	case 'O':
 		s->object = arg;
 		return 0;
-	case OPT_HTML:
-	case OPT_JSON:
-	case OPT_FOLDED:
-	case OPT_PPROF:
-		return add_output(s, id, arg);
-	case OPT_SERVE:
-		s->serve = arg;
-		return 0;
-	case OPT_SERVE_TOKEN:
-		s->serve_token = arg;
-		return 0;
-	case OPT_WIDE:
-		s->wide = true;
-		return 0;
 	case OPT_KERNEL:
 		s->kernel = true;
-		return 0;
-	case OPT_ALL_THREADS:
-		s->all_threads = true;
 		return 0;
 	case 'h':
 		p->help = true;
@@ -346,7 +354,7 @@ static int set_option(void *ctx, int id, const char *arg)
 		p->version = true;
 		return 0;
 	}
-	return set_recording(s, id, arg);
+	return set_view(s, id, arg);
 }
 
 static int conflict(const char *what)
