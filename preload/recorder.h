@@ -50,7 +50,7 @@ struct recorder {
 	bool choosy;			/* not every allocation is recorded: sampling, size filter */
 	bool weighs;			/* blocks stand for more than themselves, now or later */
 	bool temporary;			/* the session goes away after the exit report */
-	bool frozen;			/* a seccomp filter may kill for any system call: none is made */
+	bool frozen;			/* a seccomp filter may kill: no system call but malloc's own */
 	/* Written now and then: not in a cache line that every event reads. */
 	_Alignas(64) struct lock grow;	/* sections, stack table, free batches; see ARCHITECTURE.md */
 	uint32_t free_batches;		/* first record of the first batch given back, 0: none */
