@@ -28,7 +28,8 @@ static inline uint64_t rd_fixed(struct reader *r, size_t n)
 	return v;
 }
 
-static inline uint64_t rd_uleb(struct reader *r)
+/* LEB128: 7 bits a byte, the lowest first. Bits beyond 64 are dropped. */
+static inline uint64_t rd_leb(struct reader *r, bool is_signed)
 {
 	uint64_t v = 0;
 	unsigned int shift = 0;
@@ -40,24 +41,19 @@ static inline uint64_t rd_uleb(struct reader *r)
 			v |= (uint64_t)(b & 0x7f) << shift;
 		shift += 7;
 	} while (b & 0x80);
+	if (is_signed && shift < 64 && (b & 0x40))
+		v |= ~0ull << shift;
 	return v;
+}
+
+static inline uint64_t rd_uleb(struct reader *r)
+{
+	return rd_leb(r, false);
 }
 
 static inline int64_t rd_sleb(struct reader *r)
 {
-	uint64_t v = 0;
-	unsigned int shift = 0;
-	uint8_t b;
-
-	do {
-		b = (uint8_t)rd_fixed(r, 1);
-		if (shift < 64)
-			v |= (uint64_t)(b & 0x7f) << shift;
-		shift += 7;
-	} while (b & 0x80);
-	if (shift < 64 && (b & 0x40))
-		v |= ~0ull << shift;
-	return (int64_t)v;
+	return (int64_t)rd_leb(r, true);
 }
 
 static inline void rd_skip(struct reader *r, uint64_t n)
