@@ -73,6 +73,19 @@ snapshot() {
 	ls -l "/proc/$1/cwd" | sed 's/.*-> //'
 }
 
+# The same once it does not change any more: a thread is listed for a moment longer
+# than it takes to join it.
+steady_snapshot() {
+	local last now tries
+	for ((tries = 0; tries < 100; tries++)); do
+		now=$(snapshot "$1")
+		[ "$now" = "${last-}" ] && break
+		last=$now
+		sleep 0.02
+	done
+	echo "$now"
+}
+
 # Neighbouring ranges of one file with equal protection are one.
 merged_ranges() {
 	awk '{
