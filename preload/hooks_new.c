@@ -201,6 +201,9 @@ static struct cxx_op *const all_delete[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof(array[0]))
 
+/* Of every C++ runtime: is one in this library's search order? (A dlsym that fails allocates.) */
+extern char __gxx_personality_v0 __attribute__((weak));
+
 /*
  * Those of a C++ runtime that is there from the start. Looked up at first use, they
  * would take away an error that the program has yet to ask for (dlerror(3)). Attached
@@ -208,12 +211,11 @@ static struct cxx_op *const all_delete[] = {
  */
 __attribute__((constructor)) static void resolve_early(void)
 {
-	if (dlsym(RTLD_DEFAULT, "malloc") == (void *)malloc && real_ready() &&
-	    real_symbol(op__Znwm.name)) {
-		for (size_t i = 0; i < COUNT(all_new); i++)
-			resolve(all_new[i], (void *)new_by_malloc);
-		for (size_t i = 0; i < COUNT(all_delete); i++)
-			resolve(all_delete[i], (void *)delete_by_free);
-	}
-	dlerror();
+	if (!&__gxx_personality_v0 || dlsym(RTLD_DEFAULT, "malloc") != (void *)malloc ||
+	    !real_ready())
+		return;
+	for (size_t i = 0; i < COUNT(all_new); i++)
+		resolve(all_new[i], (void *)new_by_malloc);
+	for (size_t i = 0; i < COUNT(all_delete); i++)
+		resolve(all_delete[i], (void *)delete_by_free);
 }
