@@ -57,7 +57,7 @@ static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int
  * counts for itself and the frees before it that were not timed.
  */
 #define LIFETIMES_ALL	64u
-#define LIFETIMES_STEP	8u
+#define LIFETIMES_STEP	16u
 
 /* Is the next block of this site one whose lifetime will count? */
 static ALWAYS_INLINE bool site_times_next(const struct session_site *s)
