@@ -53,7 +53,8 @@ struct writer {
 	uint32_t *location_ids;	/* per location id of the symbolizer */
 	uint32_t location_count;
 	uint32_t program;	/* the module of the first mapping; 0: none */
-	uint64_t *limits;	/* per module id: end of the addresses used */
+	uint64_t *limits;	/* per module id: end of the addresses used, */
+	uint64_t *starts;	/* and in the kernel, where modules have no slots, their begin */
 	size_t samples_left;	/* before the one of further stacks */
 	struct figure rest_allocated, rest_live;
 	bool failed;
@@ -154,6 +155,8 @@ static void write_location(struct writer *w, uint32_t id)
 	}
 	if (module && address >= w->limits[module])
 		w->limits[module] = address + 1;
+	if (module && address < w->starts[module] - 1)	/* 0: none yet */
+		w->starts[module] = address;
 	protobuf_clear(&w->sub);
 	protobuf_int(&w->sub, LOCATION_ID, w->location_ids[id]);
 	protobuf_int(&w->sub, LOCATION_MAPPING, w->mapping_ids[module]);
@@ -176,7 +179,7 @@ static const char *build_id_string(const struct symbol_module *m,
 static void write_mapping(struct writer *w, uint32_t id, char *build_id)
 {
 	const struct symbol_module *m = symbolizer_module_info(w->sym, id);
-	uint64_t start = m->kernel ? 1ull << 63 : (uint64_t)id << SLOT_SHIFT;
+	uint64_t start = m->kernel ? w->starts[id] : (uint64_t)id << SLOT_SHIFT;
 
 	protobuf_clear(&w->sub);
 	protobuf_int(&w->sub, MAPPING_ID, w->mapping_ids[id]);
@@ -372,9 +375,10 @@ static int encode(struct writer *w, const char *default_type)
 		calloc(symbolizer_module_count(w->sym) + 1, sizeof(*build_ids));
 
 	w->limits = calloc(symbolizer_module_count(w->sym) + 1, sizeof(*w->limits));
+	w->starts = calloc(symbolizer_module_count(w->sym) + 1, sizeof(*w->starts));
 	w->mapping_ids = calloc(symbolizer_module_count(w->sym) + 1, sizeof(*w->mapping_ids));
 	w->location_ids = calloc(symbolizer_location_count(w->sym) + 1, sizeof(*w->location_ids));
-	if (build_ids && w->limits && w->mapping_ids && w->location_ids) {
+	if (build_ids && w->limits && w->starts && w->mapping_ids && w->location_ids) {
 		write_header(w, default_type);
 		number_mappings(w);
 		for (size_t i = 0; i < report_site_count(w->r); i++)
@@ -429,6 +433,7 @@ int pprof_write(FILE *f, const struct report *r, const struct pprof_options *o)
 	free(w.strings);
 	free(w.functions);
 	free(w.limits);
+	free(w.starts);
 	free(w.mapping_ids);
 	free(w.location_ids);
 	return err;

@@ -48,6 +48,7 @@ static void print_sessions(FILE *f, const struct report *r)
 	}
 	for (size_t i = 0; i < report_session_count(r); i++) {
 		const struct report_session *s = report_session(r, i);
+		const struct report_process *p = report_process(r, s->process);
 
 		if (!(s->features & SESSION_F_FOREIGN_MALLOC))
 			continue;
@@ -56,8 +57,9 @@ static void print_sessions(FILE *f, const struct report *r)
 			      f);
 		said = true;
 		fputs("\t", f);
-		fmt_name(f, s->name, FMT_NAME_MAX);
-		putc('\n', f);
+		/* the file may be a temporary one */
+		fmt_name(f, p->comm, FMT_NAME_MAX);
+		fprintf(f, " pid %" PRIu32 "\n", p->pid);
 	}
 }
 
