@@ -25,5 +25,6 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	return write_seed(argv[1], "process", sample_process) ||
+	       write_seed(argv[1], "extended", sample_extended) ||
 	       write_seed(argv[1], "kernel", sample_kernel);
 }

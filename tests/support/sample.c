@@ -94,6 +94,31 @@ int sample_process(const char *path)
 	return session_writer_finish(w, SESSION_END_EXIT);
 }
 
+int sample_extended(const char *path)
+{
+	static const uint64_t frames[] = { SAMPLE_BASE + 0x110 };
+	struct session_writer *w;
+	int err = sample_begin(path, SESSION_WRITE_WHOLE, &w);
+	struct session_header *h;
+	uint32_t stack;
+
+	if (err)
+		return err;
+	h = session_writer_header(w);
+	h->sampling = SAMPLE_BYTES;
+	h->mean_count = 2;
+	h->sample_mean[1] = 4096;
+	stack = session_writer_stack(w, frames, 1, 0, 0);
+	for (uint64_t i = 0; i < 6; i++) {
+		struct session_block b = sample_record(0x10000 << i, 1ull << 8 * i, stack, 10 * i);
+
+		b.mean = i % 2;
+		b.kind = i % 3;
+		session_writer_record(w, &b);
+	}
+	return session_writer_finish(w, SESSION_END_EXIT);
+}
+
 static void kernel_symbols(struct session_writer *w, const uint64_t *frames, uint32_t depth)
 {
 	static const char *const names[] = { "kmem_cache_alloc", "alloc_empty_file", "path_openat" };

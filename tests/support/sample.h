@@ -27,6 +27,9 @@ struct session_block sample_record(uint64_t addr, uint64_t size, uint32_t stack,
  */
 int sample_process(const char *path);
 
+/* A session with sampled, large and mapped blocks: of records with extensions. */
+int sample_extended(const char *path);
+
 /* A kernel session: two caches, tasks, symbols, four objects, one of them freed unseen. */
 int sample_kernel(const char *path);
 

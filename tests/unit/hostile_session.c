@@ -76,13 +76,14 @@ static void check_cut(size_t len)
 	session_close(s);
 }
 
+static int (*const make[])(const char *) = { sample_process, sample_kernel, sample_extended };
+#define MAKERS (sizeof(make) / sizeof(make[0]))
+
 static void test_truncated(void **state)
 {
-	static int (*const make[])(const char *) = { sample_process, sample_kernel };
-
 	(void)state;
 	srandom(1);
-	for (size_t m = 0; m < 2; m++) {
+	for (size_t m = 0; m < MAKERS; m++) {
 		load_image(make[m]);
 		for (size_t len = 0; len <= 2 * SESSION_PAGE; len++)
 			check_cut(len);
@@ -95,11 +96,9 @@ static void test_truncated(void **state)
 
 static void test_flipped(void **state)
 {
-	static int (*const make[])(const char *) = { sample_process, sample_kernel };
-
 	(void)state;
 	srandom(2);
-	for (size_t m = 0; m < 2; m++) {
+	for (size_t m = 0; m < MAKERS; m++) {
 		char *copy;
 
 		load_image(make[m]);
