@@ -55,10 +55,16 @@ static uint64_t fingerprint(const struct dl_find_object *o)
 	return print;
 }
 
-static bool is_as_it_was(const struct known *k, const struct dl_find_object *o)
+static bool is_where_it_was(const struct known *k, const struct dl_find_object *o)
 {
 	return k->end == (uintptr_t)o->dlfo_map_end && k->map == o->dlfo_link_map &&
-	       k->frames == o->dlfo_eh_frame && k->print == fingerprint(o);
+	       k->frames == o->dlfo_eh_frame;
+}
+
+/* (for an object that a frame of this thread leads into: it stays mapped meanwhile) */
+static bool is_as_it_was(const struct known *k, const struct dl_find_object *o)
+{
+	return is_where_it_was(k, o) && k->print == fingerprint(o);
 }
 
 static const struct known *find(uintptr_t start)
@@ -111,7 +117,10 @@ static void forget_all(void)
 	void_kept();
 }
 
-/* Is one of those that came late still there? Another one each time. */
+/*
+ * Is one of those that came late still there? Another one each time. Its memory is not
+ * read: another thread may be unloading it.
+ */
 static void check_next(void)
 {
 	const struct session_module *all = (const void *)recorder.shm.sect[SECT_MODULES].base;
@@ -126,7 +135,7 @@ static void check_next(void)
 	start = all[first_late + __atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED) %
 		    (used - first_late)].start;
 	k = find(start);
-	if (k && (_dl_find_object((void *)start, &o) != 0 || !is_as_it_was(k, &o)))
+	if (k && (_dl_find_object((void *)start, &o) != 0 || !is_where_it_was(k, &o)))
 		forget_all();
 }
 
