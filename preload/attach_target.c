@@ -19,7 +19,6 @@
 #include "real.h"
 #include "recorder.h"
 
-#define IDLE_HELD_MS	2	/* a thread is held meanwhile: the injector comes again */
 #define IDLE_TRIES_MS	1000
 
 #define NICE_OFFSET	21
@@ -145,7 +144,7 @@ EXPORT const char *libleak_detach(const char *unused, long nice)
 	(void)unused;
 	if (!begin_change())
 		return tell(LIBLEAK_BUSY, nice);
-	done = end_recording(IDLE_HELD_MS);
+	done = end_recording(0);	/* a thread is held meanwhile: the injector comes again */
 	end_change();
 	errno = err;
 	return tell(done ? "" : LIBLEAK_BUSY, nice);

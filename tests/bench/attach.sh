@@ -68,9 +68,9 @@ stops "sleeping process" $server
 kill $server
 wait $server 2>/dev/null
 server=
-"$O/targets/attach_storm" 8 < <(sleep 600) >/dev/null &
+"$O/targets/attach_storm" 32 < <(sleep 600) >/dev/null &
 server=$!
-stops "8 threads that allocate all the time, on $(nproc) processors" $server
+stops "32 threads that allocate all the time, on $(nproc) processors" $server
 kill $server
 wait $server 2>/dev/null
 server=
