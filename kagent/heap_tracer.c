@@ -322,7 +322,12 @@ int heap_tracer_attach(struct heap_tracer *t, const struct allocator *a, char *w
 	} else {
 		err = attach_each(t, a);
 	}
-	return err ? explain(t, "can't probe the allocator's functions", err, why, why_size) : 0;
+	if (err == -ENOENT || err == -ESRCH)
+		snprintf(why, why_size, "the file with its malloc is not mapped any more: the process "
+			 "has ended, or executed another program; try again");
+	else if (err)
+		explain(t, "can't probe the allocator's functions", err, why, why_size);
+	return err;
 }
 
 void heap_tracer_start(struct heap_tracer *t)

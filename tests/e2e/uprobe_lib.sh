@@ -6,6 +6,8 @@ needs memleak kagent leakreport targets/uprobe_heap targets/uprobe_static
 [ "$(id -u)" = 0 ] || skip_all "uprobes need root"
 sleep 100 &
 started+=($!)
+wait_for grep -qx sleep "/proc/$!/comm"
+wait_for grep -q libc.so "/proc/$!/maps"
 probe=$("$O/kagent" uprobe -p $! 0.01 1 2>&1) ||
 	skip_all "uprobes can't be used here: $(tail -n 1 <<<"$probe")"
 
