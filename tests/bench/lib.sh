@@ -42,8 +42,12 @@ alternate() {
 			rm -f "$tmp"/heaptrack.out* "$tmp"/gperf*.heap
 		done
 	done
-	for tool in $tools; do
-		median <"$tmp/$name.$tool" >"$tmp/$name.$tool.median"
+	take_medians "$name" "$tools"
+}
+take_medians() { # NAME TOOLS
+	local tool
+	for tool in $2; do
+		median <"$tmp/$1.$tool" >"$tmp/$1.$tool.median"
 	done
 }
 value() { cat "$tmp/$1.$2.median"; }

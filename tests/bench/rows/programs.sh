@@ -21,9 +21,7 @@ alternate_program() { # NAME TOOLS COMMAND...
 			rm -f "$tmp"/heaptrack.out* "$tmp"/gperf*.heap
 		done
 	done
-	for tool in $tools; do
-		median <"$tmp/$name.$tool" >"$tmp/$name.$tool.median"
-	done
+	take_medians "$name" "$tools"
 }
 
 program_row() { # NAME COMMAND...
