@@ -96,11 +96,19 @@ merged_ranges() {
 	} END { print start "-" end, prot, file }'
 }
 
-# No process of this build's memleak is left.
-none_left() {
+# Other tests run memleak at the same time.
+export ATTACH_TEST=$BASHPID
+
+# processes NAME: of this test's memleak (NAME as for pgrep -x)
+processes() {
 	local pid
-	for pid in $(pgrep -x 'memleak|memleak-keeper'); do
-		[ "$(readlink "/proc/$pid/exe")" = "$memleak" ] && return 1
+	for pid in $(pgrep -x "$1"); do
+		grep -qsz "^ATTACH_TEST=$ATTACH_TEST$" "/proc/$pid/environ" &&
+			[ "$(readlink "/proc/$pid/exe")" = "$memleak" ] && echo "$pid"
 	done
-	return 0
+}
+
+# No process of memleak is left.
+none_left() {
+	[ -z "$(processes 'memleak|memleak-keeper')" ]
 }
