@@ -197,7 +197,7 @@ EXPORT void free(void *p)
 		free_early(p);
 		return;
 	}
-	slot = live_slot((uintptr_t)p);
+	slot = live_slot_used((uintptr_t)p);
 	/* Not sampled, or older than the recording: no thread state, nothing shared is written. */
 	if (!slot || !__atomic_load_n(slot, __ATOMIC_RELAXED)) {
 		if (likely(!recorder.cfg.trace)) {

@@ -8,9 +8,10 @@
 
 #define LEAF_BYTES (LEAF_SLOTS * sizeof(uint32_t))
 
-/* Behind a leaf's slots, on a page of its own: all leaves, for live_reset(). */
+/* Behind a leaf's slots, on a page of its own. */
 struct leaf_link {
-	uint32_t *next;
+	uint64_t used[(LEAF_SLOTS >> SLOTS_PER_BIT_SHIFT) / 64];	/* live_page_bits() */
+	uint32_t *next;		/* all leaves, for live_reset() */
 };
 
 uint32_t **live_root;

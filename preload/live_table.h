@@ -58,16 +58,50 @@ static ALWAYS_INLINE uint32_t *live_slot(uintptr_t addr)
 	return leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
 }
 
+/*
+ * Behind a leaf's slots is a bit for each page of them: was something ever recorded
+ * there? With sampling mostly not, and then such a page isn't read: that alone would
+ * be a page fault, and later a line of the cache.
+ */
+#define SLOTS_PER_BIT_SHIFT 10
+
+static ALWAYS_INLINE uint64_t *live_page_bits(uint32_t *leaf, uintptr_t addr, uint64_t *bit)
+{
+	uintptr_t page = ((addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)) >> SLOTS_PER_BIT_SHIFT;
+
+	*bit = 1ull << page % 64;
+	return (uint64_t *)(leaf + LEAF_SLOTS) + page / 64;
+}
+
+/* The slot of @addr if a block may be recorded in it, else NULL. */
+static ALWAYS_INLINE uint32_t *live_slot_used(uintptr_t addr)
+{
+	uint32_t *slot = live_slot(addr), *leaf;
+	uint64_t bit, *bits;
+
+	if (!slot)
+		return NULL;
+	leaf = slot - ((addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1));
+	bits = live_page_bits(leaf, addr, &bit);
+	return __atomic_load_n(bits, __ATOMIC_RELAXED) & bit ? slot : NULL;
+}
+
 /* The same, made when missing. NULL: no memory, or no user address. */
 static ALWAYS_INLINE uint32_t *live_slot_make(uintptr_t addr)
 {
 	uint32_t *slot = live_slot(addr);
+	uint64_t bit, *bits;
 
 	if (unlikely(!slot) && live_address(addr)) {
 		uint32_t *leaf = live_make_leaf(addr);
 
 		slot = leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
 	}
+	if (unlikely(!slot))
+		return NULL;
+	bits = live_page_bits(slot - ((addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)), addr, &bit);
+	if (unlikely(!(__atomic_load_n(bits, __ATOMIC_RELAXED) & bit)))
+		__atomic_fetch_or(bits, bit, __ATOMIC_RELAXED);
 	return slot;
 }
 

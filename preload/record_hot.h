@@ -201,7 +201,7 @@ static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_
 /* The shadow slot of @p if some block is recorded there, else NULL. Any context. */
 static ALWAYS_INLINE uint32_t *hot_recorded(const void *p)
 {
-	uint32_t *slot = likely(live_root) ? live_slot((uintptr_t)p) : NULL;
+	uint32_t *slot = likely(live_root) ? live_slot_used((uintptr_t)p) : NULL;
 
 	return slot && __atomic_load_n(slot, __ATOMIC_RELAXED) ? slot : NULL;
 }
