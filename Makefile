@@ -199,8 +199,10 @@ check-vm: setup-check
 	$(sub-make) all $(vm-targets)
 fuzz: setup-check
 	$(if $(fuzz-targets),$(sub-make) $(fuzz-targets),@echo "no fuzz target in this tree"; false)
+# Measurements run one at a time.
 bench: setup-bench
-	$(sub-make) all $(bench-targets)
+	$(sub-make) all
+	$(Q)+$(MAKE) --no-print-directory -j1 $(bench-targets)
 
 $(foreach r,tests-rules $(late-rules),$(eval $($(r))))
 
