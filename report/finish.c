@@ -75,7 +75,7 @@ static void add_growth(struct report_site *site)
 static bool is_empty(const struct report_site *site)
 {
 	return !site->live.count && !site->inherited.count && !site->totals.allocated.count &&
-	       !site->totals.freed.count && !site->point_count;
+	       !site->totals.freed.count && !site->freed_unseen.count && !site->point_count;
 }
 
 /* ---- sums ---- */
@@ -100,6 +100,7 @@ static int add_to_sums(struct report *r, const struct report_site *site)
 	figure_add(&sum->live[site->kind], &site->live);
 	figure_add(&sum->all, &site->live);
 	figure_add(&sum->inherited, &site->inherited);
+	figure_add(&sum->freed_unseen, &site->freed_unseen);
 	for (size_t i = 0; i < site->holding_count && !err; i++) {
 		const struct report_holding *h = &site->holdings[i];
 

@@ -125,6 +125,7 @@ static void add_site(struct report_site *sum, const struct report_site *s)
 {
 	figure_add(&sum->totals.allocated, &s->totals.allocated);
 	figure_add(&sum->totals.freed, &s->totals.freed);
+	figure_add(&sum->freed_unseen, &s->freed_unseen);
 	if (__builtin_add_overflow(sum->totals.peak_bytes, s->totals.peak_bytes,
 				   &sum->totals.peak_bytes))
 		sum->totals.peak_bytes = INT64_MAX;

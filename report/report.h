@@ -119,6 +119,7 @@ struct report_site {
 	uint32_t ages[REPORT_AGES];
 	uint64_t lifetimes[REPORT_LIFETIMES];
 	uint64_t verdicts[5];	/* kernel: live and phantom records by enum session_verdict */
+	struct figure freed_unseen;	/* kernel: phantoms, not in live */
 	const struct report_holding *holdings;	/* by process, then thread */
 	size_t holding_count;
 	const struct report_block *blocks;	/* when asked for; by address */

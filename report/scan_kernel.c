@@ -68,7 +68,7 @@ static bool is_phantom(struct report *r, uint32_t site, const struct session_kre
 	r->sites[site].verdicts[verdict]++;
 	if (verdict != VERDICT_FREED && verdict != VERDICT_GONE)
 		return false;
-	estimate_add(&r->summary.freed_unseen, k->size, p);
+	estimate_add(&r->sites[site].freed_unseen, k->size, p);
 	return true;
 }
 
@@ -232,7 +232,7 @@ int report_scan_kernel(struct report *r, struct session *s, size_t input)
 		err = session_each_krecord(s, add_krecord, &scan);
 	if (!err)
 		err = session_each_site(s, combined ? add_combined : add_site, &scan);
-	if (!err) {
+	if (!err && !r->options.pid) {	/* totals name no task: of one process they say nothing */
 		drop_shared(&scan);
 		err = report_scan_totals(r, s, input, scan.site_of);
 	}

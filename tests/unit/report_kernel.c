@@ -225,6 +225,32 @@ static void test_phantoms_are_a_floor(void **state)
 	unlink(path);
 }
 
+/* Of a process: its objects, its phantoms, and no totals, which are everybody's. */
+static void test_one_process(void **state)
+{
+	struct session_writer *w = begin();
+	struct symbolizer *sym = symbolizer_new(NULL);
+	struct report *r;
+	uint32_t first = task(w, 7, 7, "first"), second = task(w, 9, 9, "second");
+
+	(void)state;
+	for (uint64_t i = 0; i < 8; i++)
+		add_object(w, i, 10, 0, i < 2 ? first : second);
+	add_kernel_site(w, 1, 0, 100, 92);
+	assert_int_equal(session_writer_finish(w, SESSION_END_STOPPED), 0);
+	r = build(sym, &(struct report_options){ .pid = 7 });
+	assert_int_equal(report_summary(r)->all.count, 1);
+	assert_int_equal(report_summary(r)->freed_unseen.count, 1);
+	assert_int_equal(report_site_count(r), 1);
+	assert_int_equal(report_site(r, 0)->totals.allocated.count, 0);
+	report_free(r);
+	r = build(sym, &(struct report_options){ .domain = DOMAIN_USER });
+	assert_int_equal(report_summary(r)->freed_unseen.count, 0);
+	report_free(r);
+	symbolizer_free(sym);
+	unlink(path);
+}
+
 static void add_module(struct session_writer *w, uint64_t start, const char *name)
 {
 	struct session_module m = {
@@ -336,6 +362,7 @@ int main(void)
 		cmocka_unit_test(test_releases),
 		cmocka_unit_test(test_task_names),
 		cmocka_unit_test(test_phantoms_are_a_floor),
+		cmocka_unit_test(test_one_process),
 		cmocka_unit_test(test_recorder_frames),
 	};
 	int fd = mkstemp(path);
