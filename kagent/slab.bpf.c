@@ -106,14 +106,36 @@ static __noinline struct ka_cache *new_cache(__u64 cache)
 	return bpf_map_lookup_elem(&caches, &cache);
 }
 
+static __always_inline __u64 *unwanted_place(__u64 cache)
+{
+	return &unwanted[(cache >> 6 ^ cache >> 14) % UNWANTED_PLACES];
+}
+
 /* NULL: nobody wants to know of this cache. */
 static __always_inline struct ka_cache *wanted_cache(__u64 cache)
 {
-	struct ka_cache *c = bpf_map_lookup_elem(&caches, &cache);
+	__u64 *place = unwanted_place(cache);
+	struct ka_cache *c;
 
+	if (cache && *place == cache)
+		return NULL;
+	c = bpf_map_lookup_elem(&caches, &cache);
 	if (!c)
 		c = new_cache(cache);
-	return c && c->state != KA_CACHE_UNWANTED ? c : NULL;
+	if (!c || c->state != KA_CACHE_UNWANTED)
+		return c;
+	*place = cache;
+	return NULL;
+}
+
+/* @cache was destroyed: what is made at its address is another one. */
+static __always_inline void forget_cache(__u64 cache)
+{
+	__u64 *place = unwanted_place(cache);
+
+	bpf_map_delete_elem(&caches, &cache);
+	if (*place == cache)
+		*place = 0;
 }
 
 static __always_inline struct ka_cache_count *count_of(struct ka_cache *c)
@@ -428,7 +450,7 @@ int on_cache_free(struct bpf_raw_tracepoint_args *ctx)
 	__u64 ptr = ctx->args[1], cache = cfg.free_has_cache ? ctx->args[2] : 0;
 
 	if (cache && cache == cache_of_caches)
-		bpf_map_delete_elem(&caches, &ptr);
+		forget_cache(ptr);
 	return on_free(ptr, cache, ctx->args[0]);
 }
 

@@ -106,6 +106,14 @@ struct {
 __u32 cache_count;
 
 /*
+ * Caches that nobody wants, each where its address leads: a filtered capture asks here
+ * first, because nearly all events are of these, and a look-up in a map costs more than
+ * the rest of the program.
+ */
+#define UNWANTED_PLACES 256
+__u64 unwanted[UNWANTED_PLACES];
+
+/*
  * Set by user space, 0: unknown. What is freed to it is a cache that was destroyed:
  * the next one is often made at its address.
  */
