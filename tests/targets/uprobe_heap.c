@@ -159,6 +159,11 @@ int main(int argc, char **argv)
 	int threads = argc > 1 ? atoi(argv[1]) : 1;
 	char line[64];
 
+	/*
+	 * With another allocator preloaded, pvalloc is all that calls the C library's, which
+	 * doesn't expect to be set up by several threads at once.
+	 */
+	mallopt(M_PERTURB, 0);
 	for (int i = 0; i < OLD; i++)
 		old_blocks[i] = tidy_malloc(16 + (size_t)i);
 	puts("ready");
