@@ -3,6 +3,10 @@
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/memleak_lib.sh"
 
+# Seconds for a thread to be found in a safe place: on a busy machine the usual ten are
+# not enough for every process.
+patience=30
+
 # target COMMAND...: runs it with `input` typing to it and its output in
 # $tmp/target.out; $target is its pid. Waits until it has said "ready".
 target() {
@@ -32,7 +36,7 @@ target_ends() {
 # $watcher is its pid. Waits until it records.
 attach() {
 	: >"$tmp/ml.out"
-	"$memleak" -p "$target" "$@" >"$tmp/ml.out" 2>"$tmp/ml.err" &
+	"$memleak" --attach-timeout "$patience" -p "$target" "$@" >"$tmp/ml.out" 2>"$tmp/ml.err" &
 	watcher=$!
 	started+=("$watcher")
 	wait_for grep -q '^Attaching' "$tmp/ml.out" || not_ok "memleak attaches" "$(cat "$tmp/ml.err")"
@@ -49,7 +53,7 @@ detach() {
 attach_briefly() {
 	local pid=$1
 	shift
-	timeout 60 "$memleak" -p "$pid" "$@" 0.01 1 >"$tmp/ml.out" 2>"$tmp/ml.err"
+	timeout 100 "$memleak" --attach-timeout "$patience" -p "$pid" "$@" 0.01 1 >"$tmp/ml.out" 2>"$tmp/ml.err"
 }
 
 # What a process looks like from outside: protections of its memory but for
