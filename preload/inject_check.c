@@ -3,6 +3,8 @@
 #define _GNU_SOURCE 1
 #include "inject_check.h"
 
+#include "inject_image.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +30,8 @@ static void status_line(const char *line, struct inject_status *s)
 		s->user_memory = true;
 	else if (!strncmp(line, "Name:", 5))
 		sscanf(line + 5, " %63[^\n]", s->name);
+	else if (!strncmp(line, "x86_Thread_features:", 20))
+		s->shadow_stack = strstr(line + 20, "shstk");
 	else
 		(void)(sscanf(line, "State: %c", &s->state) || sscanf(line, "Tgid: %d", &s->tgid) ||
 		       sscanf(line, "PPid: %d", &s->ppid) ||
@@ -36,21 +40,29 @@ static void status_line(const char *line, struct inject_status *s)
 		       sscanf(line, "Seccomp: %d", &s->seccomp));
 }
 
-int inject_read_status(pid_t pid, struct inject_status *status)
+int inject_parse_status(FILE *f, struct inject_status *status)
 {
 	struct inject_status s = { .state = 'X' };
-	FILE *f = open_proc(pid, "status");
 	char line[256];
 
-	if (!f)
-		return -ESRCH;
 	while (fgets(line, sizeof(line), f))
 		status_line(line, &s);
-	fclose(f);
 	if (!s.tgid)
 		return -ESRCH;
 	*status = s;
 	return 0;
+}
+
+int inject_read_status(pid_t pid, struct inject_status *status)
+{
+	FILE *f = open_proc(pid, "status");
+	int err = -ESRCH;
+
+	if (f) {
+		err = inject_parse_status(f, status);
+		fclose(f);
+	}
+	return err;
 }
 
 static void name_of(pid_t pid, char *name, size_t size)
@@ -58,6 +70,12 @@ static void name_of(pid_t pid, char *name, size_t size)
 	struct inject_status s;
 
 	snprintf(name, size, "%s", inject_read_status(pid, &s) ? "?" : s.name);
+}
+
+int inject_because_shadow_stack(pid_t pid, struct inject_why *why)
+{
+	return inject_because(why, -ENOTSUP, "process %d runs with a shadow stack (CET), in which "
+			      "memleak cannot call functions yet", pid);
 }
 
 static int check_state(pid_t pid, const struct inject_status *s, struct inject_why *why)
@@ -84,7 +102,7 @@ static int check_state(pid_t pid, const struct inject_status *s, struct inject_w
 	if (s->seccomp == 1)
 		return inject_because(why, -ENOTSUP, "process %d (%s) runs in strict seccomp mode: "
 				      "it may not load a library", pid, s->name);
-	return 0;
+	return s->shadow_stack ? inject_because_shadow_stack(pid, why) : 0;
 }
 
 /* cgroup v2 and the v1 freezer; containers' own cgroup mounts are below the host's. */
@@ -141,10 +159,10 @@ static int check_header(pid_t pid, const Elf64_Ehdr *eh, struct inject_why *why)
 
 static int check_program(pid_t pid, struct inject_why *why)
 {
-	Elf64_Phdr ph[64];
+	Elf64_Phdr ph[64] = { { 0 } };
 	Elf64_Ehdr eh;
 	char name[64];
-	bool dynamic = false;
+	bool dynamic = false, go = false;
 	int fd, err;
 
 	snprintf(name, sizeof(name), "/proc/%d/exe", (int)pid);
@@ -160,13 +178,20 @@ static int check_program(pid_t pid, struct inject_why *why)
 	err = check_header(pid, &eh, why);
 	if (!err && eh.e_phnum <= 64 && eh.e_phentsize == sizeof(ph[0]) &&
 	    pread(fd, ph, eh.e_phnum * sizeof(ph[0]), (off_t)eh.e_phoff) > 0)
-		for (unsigned i = 0; i < eh.e_phnum; i++)
+		for (unsigned i = 0; i < eh.e_phnum; i++) {
 			dynamic |= ph[i].p_type == PT_INTERP;
+			go |= ph[i].p_type == PT_NOTE &&
+			      image_is_go_note(fd, ph[i].p_offset, ph[i].p_filesz);
+		}
 	close(fd);
-	if (!err && !dynamic)
-		err = inject_because(why, -ENOTSUP, "the program of process %d is statically linked: "
-				     "it has no dynamic loader to take a library in", pid);
-	return err;
+	if (err || dynamic)
+		return err;
+	return inject_because(why, -ENOTSUP, go ?
+			      "process %d is a statically linked Go program: its own heap is "
+			      "for runtime/pprof and go tool pprof, only malloc of C code in it "
+			      "for memleak" :
+			      "the program of process %d is statically linked: it has no dynamic "
+			      "loader to take a library in", pid);
 }
 
 int inject_check(pid_t pid, struct inject_why *why)

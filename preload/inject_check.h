@@ -12,6 +12,7 @@
 #include "inject_why.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 /* What /proc/PID/status says. */
@@ -21,11 +22,18 @@ struct inject_status {
 	char state;		/* R S D T t Z X I */
 	int seccomp;		/* 0 off, 1 strict, 2 filter */
 	bool user_memory;	/* false for kernel threads and zombies */
+	bool shadow_stack;	/* of this thread (x86_Thread_features: shstk) */
 	char name[64];
 };
 
 /* 0, or -ESRCH. `pid` may be a thread. */
 int inject_read_status(pid_t pid, struct inject_status *status);
+
+/* The same from a file in the format of /proc/PID/status. */
+int inject_parse_status(FILE *f, struct inject_status *status);
+
+/* -ENOTSUP and its sentence: what a call returns to would have to be on the shadow stack, too. */
+int inject_because_shadow_stack(pid_t pid, struct inject_why *why);
 
 /*
  * 0 when nothing speaks against injecting into the process; else

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HOLD_TIMEOUT_MS		50
+#define HOLD_MIN_MS		50
+#define HOLD_MAX_MS		800
 #define OWN_STACK_ROOM		(16u << 10)	/* below a thread's stack pointer, besides its xstate */
 #define OTHER_STACK_ROOM	(64u << 10)
 #define PAUSE_MIN_MS		1
@@ -86,6 +87,13 @@ static size_t list_threads(pid_t pid, pid_t *tids, size_t room)
 	return count;
 }
 
+/* One round over the threads. */
+struct attempt {
+	bool certain;		/* see judge() */
+	int hold_ms;		/* for a thread to stop: it may have to wait for a processor */
+	uint64_t deadline;
+};
+
 /* What has been in the way so far, for the message when time is up. */
 struct obstacles {
 	enum safety_verdict verdict;
@@ -119,16 +127,17 @@ static enum safety_verdict judge(const struct inject *in, bool certain)
 }
 
 /* 0: the thread is held at a safe place; -EAGAIN: it is not; else final. */
-static int try_thread(struct inject *in, pid_t tid, bool certain, struct obstacles *obstacles)
+static int try_thread(struct inject *in, pid_t tid, const struct attempt *a,
+		      struct obstacles *obstacles)
 {
 	enum safety_verdict v;
-	int err = thread_hold(&in->thread, in->pid, tid, in->filter, HOLD_TIMEOUT_MS);
+	int err = thread_hold(&in->thread, in->pid, tid, in->filter, a->hold_ms);
 
 	if (err) {
 		obstacles->err = err;
 		return err == -EPERM || err == -ENOTSUP ? err : -EAGAIN;
 	}
-	v = judge(in, certain);
+	v = judge(in, a->certain);
 	if (v == SAFE) {
 		in->holding = true;
 		return 0;
@@ -139,15 +148,14 @@ static int try_thread(struct inject *in, pid_t tid, bool certain, struct obstacl
 	return -EAGAIN;
 }
 
-static int try_threads(struct inject *in, bool certain, uint64_t deadline,
-		       struct obstacles *obstacles)
+static int try_threads(struct inject *in, const struct attempt *a, struct obstacles *obstacles)
 {
 	pid_t tids[512];
 	size_t count = list_threads(in->pid, tids, sizeof(tids) / sizeof(tids[0]));
 	int err = -EAGAIN;
 
-	for (size_t i = 0; i < count && err == -EAGAIN && monotonic_ns() < deadline; i++)
-		err = try_thread(in, tids[i], certain, obstacles);
+	for (size_t i = 0; i < count && err == -EAGAIN && monotonic_ns() < a->deadline; i++)
+		err = try_thread(in, tids[i], a, obstacles);
 	return err;
 }
 
@@ -157,8 +165,7 @@ static int explain_failure(const struct inject *in, int err, const struct obstac
 	struct inject_status s;
 
 	if (err == -ENOTSUP)
-		return inject_because(why, err, "process %d runs with a shadow stack (CET), in "
-				      "which memleak cannot call functions yet", in->pid);
+		return inject_because_shadow_stack(in->pid, why);
 	if (err != -EAGAIN)
 		return inject_explain_refusal(in->pid, err, why);
 	err = inject_check(in->pid, why);
@@ -179,27 +186,30 @@ static int explain_failure(const struct inject *in, int err, const struct obstac
 /*
  * Goes round the threads until one is at a safe place. A stack that cannot be
  * followed to its end, or is none that the C library made, will do when half the
- * time has passed without a better one.
+ * time has passed without a better one. No stack of a Go program can be followed
+ * to its end: there one of the C library's making will do at once.
  */
 int inject_hold(struct inject *in, int timeout_ms, struct inject_why *why)
 {
 	uint64_t start = monotonic_ns(), span = (uint64_t)timeout_ms * 1000000u;
+	struct attempt a = { .hold_ms = HOLD_MIN_MS, .deadline = start + span };
 	struct obstacles obstacles = { 0 };
 	unsigned pause_ms = PAUSE_MIN_MS;
 	int err;
 
 	for (;;) {
-		bool certain = monotonic_ns() - start < span / 2;
-
 		err = inject_look(in, why);
 		if (err)
 			return err;
-		err = try_threads(in, certain, start + span, &obstacles);
-		if (err != -EAGAIN || monotonic_ns() - start > span)
+		a.certain = !image_has_go(in->image) && monotonic_ns() - start < span / 2;
+		err = try_threads(in, &a, &obstacles);
+		if (err != -EAGAIN || monotonic_ns() > a.deadline)
 			break;
 		usleep(pause_ms * 1000u);
 		if (pause_ms < PAUSE_MAX_MS)
 			pause_ms *= 2;
+		if (a.hold_ms < HOLD_MAX_MS)
+			a.hold_ms *= 2;
 	}
 	return err ? explain_failure(in, err, &obstacles, why) : 0;
 }

@@ -225,8 +225,7 @@ static int read_phdrs(int mem, uint64_t start, Elf64_Phdr ph[MAX_PHDRS], unsigne
 
 #define MAX_NOTES	4096	/* bytes of them that are looked at */
 
-/* Does the segment of notes hold one of the Go toolchain's (its build id)? */
-static bool has_go_note(int mem, uint64_t addr, uint64_t size)
+bool image_is_go_note(int mem, uint64_t addr, uint64_t size)
 {
 	uint64_t at = 0;
 	uint32_t words[4];	/* size of the name, of the contents; type; four bytes of the name */
@@ -278,7 +277,7 @@ static int read_object(int mem, struct image_object *o)
 	o->unwind_table = table ? o->bias + table : 0;
 	for (unsigned i = 0; i < count && !o->go; i++)
 		o->go = ph[i].p_type == PT_NOTE &&
-			has_go_note(mem, o->bias + ph[i].p_vaddr, ph[i].p_memsz);
+			image_is_go_note(mem, o->bias + ph[i].p_vaddr, ph[i].p_memsz);
 	if (!dyn)
 		return 0;
 	err = read_dynamic(mem, o, dyn->p_vaddr + o->bias, dyn->p_memsz, &d);

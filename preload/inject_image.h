@@ -59,6 +59,12 @@ uint64_t image_function(const struct image_object *object, const char *name);
 /* Does it hold code made by the Go compiler, which runs on stacks of its own making? */
 bool image_has_go(const struct image *image);
 
+/*
+ * Is one of the notes at addr the Go toolchain's (its build id)? `mem` may as well be
+ * an ELF file, addr an offset in it then.
+ */
+bool image_is_go_note(int mem, uint64_t addr, uint64_t size);
+
 /* The dynamic loader, 0 for a static program. The main program's first entry. */
 uint64_t image_loader_base(const struct image *image);
 uint64_t image_entry(const struct image *image);

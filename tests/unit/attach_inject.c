@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "preload/inject_check.h"
 #include "preload/inject_image.h"
 #include "preload/inject_safe.h"
 #include "preload/inject_thread.h"
@@ -274,6 +275,45 @@ static void says_why_not(void **state)
 	assert_null(in);
 }
 
+/* Lines as the kernel writes them (fs/proc/array.c, arch/x86/kernel/cpu/proc.c). */
+static bool has_shadow_stack(const char *features)
+{
+	struct inject_status status = { .tgid = 0 };
+	char text[400];
+	FILE *f;
+
+	snprintf(text, sizeof(text), "Name:\tcat shstk\nState:\tS (sleeping)\nTgid:\t77\nPPid:\t1\n"
+		 "TracerPid:\t0\nUid:\t5\t6\t6\t6\nVmSize:\t 100 kB\nSeccomp:\t2\n%s", features);
+	f = fmemopen(text, strlen(text), "r");
+	assert_non_null(f);
+	assert_int_equal(inject_parse_status(f, &status), 0);
+	fclose(f);
+	assert_string_equal(status.name, "cat shstk");
+	assert_int_equal(status.tgid, 77);
+	assert_int_equal(status.ppid, 1);
+	assert_int_equal(status.euid, 6);
+	assert_int_equal(status.seccomp, 2);
+	assert_int_equal(status.state, 'S');
+	assert_true(status.user_memory);
+	return status.shadow_stack;
+}
+
+static void knows_a_shadow_stack(void **state)
+{
+	struct inject_status status;
+	char nothing[] = "Name:\tx\n";
+	FILE *f = fmemopen(nothing, strlen(nothing), "r");
+
+	(void)state;
+	assert_true(has_shadow_stack("x86_Thread_features:\tshstk \n"
+				     "x86_Thread_features_locked:\tshstk wrss \n"));
+	assert_true(has_shadow_stack("x86_Thread_features:\twrss shstk \n"));
+	assert_false(has_shadow_stack("x86_Thread_features:\t\nx86_Thread_features_locked:\tshstk \n"));
+	assert_false(has_shadow_stack(""));
+	assert_int_equal(inject_parse_status(f, &status), -ESRCH);
+	fclose(f);
+}
+
 static void gives_up_in_time(void **state)
 {
 	pid_t pid = child(list_objects);
@@ -302,7 +342,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(judges_by_the_stack), cmocka_unit_test(calls_and_returns),
 		cmocka_unit_test(survives_a_fault), cmocka_unit_test(outlives_its_tracer),
-		cmocka_unit_test(says_why_not), cmocka_unit_test(gives_up_in_time),
+		cmocka_unit_test(says_why_not), cmocka_unit_test(knows_a_shadow_stack),
+		cmocka_unit_test(gives_up_in_time),
 	};
 	sigset_t chld;
 
