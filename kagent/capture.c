@@ -358,8 +358,8 @@ static void sum_up(struct capture *c)
 	for (i = 0; i < c->objects.count; i++)
 		caches[objects_of(&c->objects)[i].cache].tracked++;
 	for (i = 0; i < c->sites.count; i++) {
-		caches[sites_of(c)[i].cache].allocs += sites_of(c)[i].s.allocs;
-		caches[sites_of(c)[i].cache].frees += sites_of(c)[i].s.frees;
+		caches[sites_of(c)[i].cache].allocs += sites_of(c)[i].s.totals.allocs;
+		caches[sites_of(c)[i].cache].frees += sites_of(c)[i].s.totals.frees;
 	}
 }
 

@@ -131,8 +131,8 @@ static int busiest_site(const void *a, const void *b)
 	const struct capture_site *x = *(const struct capture_site *const *)a;
 	const struct capture_site *y = *(const struct capture_site *const *)b;
 
-	if (x->s.allocs != y->s.allocs)
-		return x->s.allocs > y->s.allocs ? -1 : 1;
+	if (x->s.totals.allocs != y->s.totals.allocs)
+		return x->s.totals.allocs > y->s.totals.allocs ? -1 : 1;
 	return x->key < y->key ? -1 : x->key > y->key;
 }
 
@@ -164,7 +164,7 @@ static int print_stacks(struct capture *c, size_t top)
 	qsort(list, n, sizeof(*list), busiest_site);
 	printf("Allocations by stack:\n");
 	for (size_t i = 0; i < n && i < top; i++) {
-		printf("\t%llu allocations of ", (unsigned long long)list[i]->s.allocs);
+		printf("\t%llu allocations of ", (unsigned long long)list[i]->s.totals.allocs);
 		fmt_name(stdout, capture_cache(c, list[i]->cache)->name, 0);
 		putchar('\n');
 		for (uint32_t j = 0; j < list[i]->s.depth; j++)

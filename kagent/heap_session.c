@@ -5,6 +5,7 @@
 
 #include "common/array.h"
 #include "common/hash_index.h"
+#include "kagent/totals_out.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,8 +13,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-
-static_assert(KU_LIFETIMES == SESSION_LIFETIMES, "format");
 
 /* What the tracer calls a site or a thread, and what the session does. */
 struct named {
@@ -179,20 +178,12 @@ static int take_site(void *arg, const void *key, const void *value)
 	stack = n ? session_writer_edit_stack(s->w, n->stack) : NULL;
 	if (!to || !stack)
 		return -ENOMEM;
-	stack->live_bytes += from->live_bytes - (int64_t)(to->alloc_bytes - to->free_bytes);
-	if (stack->peak_bytes < from->peak_bytes)
-		stack->peak_bytes = from->peak_bytes;
-	to->alloc_count = from->allocs;
-	to->alloc_bytes = from->alloc_bytes;
-	to->free_count = from->frees;
-	to->free_bytes = from->free_bytes;
-	memcpy(to->lifetimes, from->lifetimes, sizeof(to->lifetimes));
-	if (s->facts.sample > 1) {
-		to->w_alloc_count = (double)from->allocs * s->facts.sample;
-		to->w_alloc_bytes = (double)from->alloc_bytes * s->facts.sample;
-		to->w_free_count = (double)from->frees * s->facts.sample;
-		to->w_free_bytes = (double)from->free_bytes * s->facts.sample;
-	}
+	stack->live_bytes += from->totals.live_bytes - (int64_t)(to->alloc_bytes - to->free_bytes);
+	if (stack->peak_bytes < from->totals.peak_bytes)
+		stack->peak_bytes = from->totals.peak_bytes;
+	totals_out(&from->totals, to);
+	if (s->facts.sample > 1)
+		totals_weigh(to, s->facts.sample);
 	return 0;
 }
 

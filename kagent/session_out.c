@@ -6,6 +6,7 @@
 #include "common/io.h"
 #include "common/session_writer.h"
 #include "kagent/procinfo.h"
+#include "kagent/totals_out.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 static_assert((int)KA_LIVE == VERDICT_LIVE && (int)KA_UNVERIFIED == VERDICT_UNVERIFIED, "format");
-static_assert((int)KA_PERCPU == KREC_PERCPU && KA_LIFETIMES == SESSION_LIFETIMES, "format");
+static_assert((int)KA_PERCPU == KREC_PERCPU, "format");
 
 /* A task as it is told apart: the same thread may bear several names in its life. */
 struct task {
@@ -118,14 +119,6 @@ static uint32_t stack_of(struct out *o, const struct capture_site *site)
 				    o->cache[site->cache]);
 }
 
-static void weigh(struct session_site *s, uint32_t sample)
-{
-	s->w_alloc_count = (double)s->alloc_count * sample;
-	s->w_alloc_bytes = (double)s->alloc_bytes * sample;
-	s->w_free_count = (double)s->free_count * sample;
-	s->w_free_bytes = (double)s->free_bytes * sample;
-}
-
 /* One site per stack, which has one cache: the slot names it. */
 static void add_sites(struct out *o)
 {
@@ -135,18 +128,16 @@ static void add_sites(struct out *o)
 		struct session_stack *stack;
 		struct session_site s = {
 			.stack = stack_of(o, cs), .thread_slot = o->cache[cs->cache],
-			.alloc_count = k->allocs, .alloc_bytes = k->alloc_bytes,
-			.free_count = k->frees, .free_bytes = k->free_bytes,
 		};
 
-		memcpy(s.lifetimes, k->lifetimes, sizeof(s.lifetimes));
+		totals_out(&k->totals, &s);
 		if (o->facts->sample)
-			weigh(&s, o->facts->sample);
+			totals_weigh(&s, o->facts->sample);
 		session_writer_site(o->w, &s);
 		stack = session_writer_edit_stack(o->w, s.stack);
 		if (stack) {
-			stack->live_bytes += k->live_bytes;
-			stack->peak_bytes += k->peak_bytes;
+			stack->live_bytes += k->totals.live_bytes;
+			stack->peak_bytes += k->totals.peak_bytes;
 			if (!stack->first_tick || k->first_time - o->ns0 < stack->first_tick)
 				stack->first_tick = k->first_time - o->ns0;
 		}

@@ -8,6 +8,8 @@
 #ifndef KAGENT_SLAB_EVENTS_H
 #define KAGENT_SLAB_EVENTS_H
 
+#include "site_totals.h"
+
 #include <linux/types.h>
 
 #define KA_MAX_DEPTH	127	/* frames: kernel.perf_event_max_stack's default */
@@ -16,7 +18,6 @@
 #define KA_NEW_SITES	4096	/* a power of two */
 #define KA_NAME_LEN	64
 #define KA_COMM_LEN	16
-#define KA_LIFETIMES	40	/* == SESSION_LIFETIMES */
 
 enum ka_kind { KA_SLAB = 0, KA_LARGE = 1, KA_PAGES = 2, KA_PERCPU = 3, KA_KINDS = 4 };
 
@@ -78,10 +79,7 @@ struct ka_object {
 struct ka_site {
 	__u64 cache;
 	__u64 first_time;
-	__u64 allocs, alloc_bytes;
-	__u64 frees, free_bytes;
-	__s64 live_bytes, peak_bytes;
-	__u32 lifetimes[KA_LIFETIMES];
+	struct site_totals totals;
 	__u32 depth;
 	__u32 flags;		/* KA_SITE_* */
 	__u64 ip[KA_MAX_DEPTH];

@@ -6,7 +6,7 @@
 #ifndef KAGENT_SLAB_SITES_BPF_H
 #define KAGENT_SLAB_SITES_BPF_H
 
-#include "numbers.bpf.h"
+#include "site_totals.bpf.h"
 
 /*
  * Puts the frames from call_site on into s->site.ip, and their hash, seeded
@@ -46,17 +46,6 @@ static __always_inline int take_stack(struct scratch *s, const struct alloc_even
 	return 0;
 }
 
-static __always_inline void site_alloc(struct ka_site *site, __u64 size)
-{
-	__s64 live_bytes;
-
-	__sync_fetch_and_add(&site->allocs, 1);
-	__sync_fetch_and_add(&site->alloc_bytes, size);
-	live_bytes = __sync_fetch_and_add(&site->live_bytes, size) + size;
-	if (live_bytes > site->peak_bytes)
-		site->peak_bytes = live_bytes;
-}
-
 /* Counts the allocation at its site and returns the site's key, 0: lost. */
 static __always_inline __u64 enter_site(const struct alloc_event *e, __u64 now)
 {
@@ -91,7 +80,7 @@ static __always_inline __u64 enter_site(const struct alloc_event *e, __u64 now)
 		if (site->flags & KA_SITE_CUT)
 			lose(KA_LOSS_CUT, 1);
 	}
-	site_alloc(site, e->size);
+	totals_alloc(&site->totals, e->size);
 	return hash;
 }
 
@@ -100,11 +89,8 @@ static __always_inline void unenter_site(const struct ka_object *o)
 {
 	struct ka_site *site = bpf_map_lookup_elem(&sites, &o->site);
 
-	if (!site)
-		return;
-	__sync_fetch_and_add(&site->allocs, -1ull);
-	__sync_fetch_and_add(&site->alloc_bytes, -(__u64)o->size);
-	__sync_fetch_and_add(&site->live_bytes, -(__s64)o->size);
+	if (site)
+		totals_unalloc(&site->totals, o->size);
 }
 
 static __always_inline __u64 take_ustack(const struct alloc_event *e, __u32 tgid)
@@ -137,16 +123,9 @@ static __always_inline __u64 take_ustack(const struct alloc_event *e, __u32 tgid
 static __always_inline void leave_site(const struct ka_object *o, __u64 now)
 {
 	struct ka_site *site = bpf_map_lookup_elem(&sites, &o->site);
-	__u32 b;
 
-	if (!site)
-		return;
-	__sync_fetch_and_add(&site->frees, 1);
-	__sync_fetch_and_add(&site->free_bytes, o->size);
-	__sync_fetch_and_add(&site->live_bytes, -(__s64)o->size);
-	b = log2_bucket(now > o->time ? now - o->time : 0, KA_LIFETIMES);
-	if (b < KA_LIFETIMES)
-		__sync_fetch_and_add(&site->lifetimes[b], 1);
+	if (site)
+		totals_free(&site->totals, o->size, now > o->time ? now - o->time : 0);
 }
 
 #endif

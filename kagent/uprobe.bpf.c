@@ -16,7 +16,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "kernel_types.h"
-#include "numbers.bpf.h"
+#include "site_totals.bpf.h"
 #include "uprobe_events.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -318,17 +318,6 @@ static __always_inline struct ku_site *new_site(const struct walk *w, __u64 now)
 	return site;
 }
 
-static __always_inline void site_alloc(struct ku_site *site, __u64 size)
-{
-	__s64 live_bytes;
-
-	__sync_fetch_and_add(&site->allocs, 1);
-	__sync_fetch_and_add(&site->alloc_bytes, size);
-	live_bytes = __sync_fetch_and_add(&site->live_bytes, size) + size;
-	if (live_bytes > site->peak_bytes)
-		site->peak_bytes = live_bytes;
-}
-
 /* Counts the allocation at its site and returns the site's key, 0: none. */
 static __always_inline __u64 enter_site(struct pt_regs *ctx, struct ku_thread *t, __u64 now)
 {
@@ -343,24 +332,17 @@ static __always_inline __u64 enter_site(struct pt_regs *ctx, struct ku_thread *t
 		lose(KU_LOSS_SITES);
 		return 0;
 	}
-	site_alloc(site, t->size);
+	totals_alloc(&site->totals, t->size);
 	return w.hash;
 }
 
 static __always_inline void leave_site(const struct ku_block *b, __u64 now)
 {
 	struct ku_site *site = bpf_map_lookup_elem(&sites, &b->site);
-	__u32 bucket;
 
-	if (!site)
-		return;
-	__sync_fetch_and_add(&site->frees, 1);
-	__sync_fetch_and_add(&site->free_bytes, b->size);
-	__sync_fetch_and_add(&site->live_bytes, -(__s64)b->size);
-	bucket = log2_bucket(now > b->time ? (now - b->time) >> KU_TICK_SHIFT : 0,
-			     KU_LIFETIMES);
-	if (bucket < KU_LIFETIMES)
-		__sync_fetch_and_add(&site->lifetimes[bucket], 1);
+	if (site)
+		totals_free(&site->totals, b->size,
+			    now > b->time ? (now - b->time) >> KU_TICK_SHIFT : 0);
 }
 
 /* ---- blocks ---------------------------------------------------------------- */

@@ -8,12 +8,13 @@
 #ifndef KAGENT_UPROBE_EVENTS_H
 #define KAGENT_UPROBE_EVENTS_H
 
+#include "site_totals.h"
+
 #include <linux/types.h>
 
 #define KU_MAX_DEPTH	127
 #define KU_COMM_LEN	16
 #define KU_STACK_WORDS	256	/* a power of two */
-#define KU_LIFETIMES	40	/* == SESSION_LIFETIMES */
 #define KU_MAX_SITES	65536
 #define KU_TICK_SHIFT	8	/* lifetimes are in units of 256 ns */
 
@@ -65,10 +66,7 @@ struct ku_name {
 /* A stack; key: its hash. Frames are return addresses, innermost first. */
 struct ku_site {
 	__u64 first_time;
-	__u64 allocs, alloc_bytes;
-	__u64 frees, free_bytes;
-	__s64 live_bytes, peak_bytes;
-	__u32 lifetimes[KU_LIFETIMES];
+	struct site_totals totals;
 	__u32 depth;
 	__u32 flags;		/* KU_SITE_* */
 	__u64 ip[KU_MAX_DEPTH];
