@@ -8,7 +8,7 @@ part_memory() {
 	printf '\n%s\n%-14s %14s %12s %14s\n' 'memory of 1,000,000 live blocks beyond the blocks themselves' \
 		'bytes a block' tool KiB 'bytes beyond'
 	for size in 16 64 100 256; do
-		for tool in $(tools_for native libleak heaptrack); do
+		for tool in $(tools_for native libleak heaptrack-f); do
 			kb=$("run_$tool" "$bench/pairs" -m 1000000 -s $size)
 			[ "$tool" = native ] && base=$kb
 			each=$(calc "($kb - $base) * 1024 / 1e6" 1)

@@ -13,8 +13,8 @@ start_table() { # TITLE PROGRAM
 	local tools=(native libleak) environments=(-- "PATH=$PATH" -- "LD_PRELOAD=$lib" LIBLEAK=report=none)
 	local native_least='' native_median='' least median i=0
 
-	if have heaptrack; then
-		tools+=(heaptrack)
+	if have heaptrack-f; then
+		tools+=(heaptrack-f)
 		environments+=(-- "LD_PRELOAD=$heaptrack" "DUMP_HEAPTRACK_OUTPUT=$tmp/heaptrack.out")
 	fi
 	printf '\n%s\n%-14s %12s %12s %12s %12s\n' "$1" tool 'least us' times 'median us' times
