@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "preload/engine.h"
 #include "preload/keeper.h"
 #include "preload/library.h"
 
@@ -24,7 +25,8 @@
 enum { STATUS_FAILED = 1 };
 
 struct attached {
-	struct keeper keeper;
+	struct keeper keeper;	/* pid 0: none, or it has gone */
+	enum settings_engine engine;	/* AUTO: none will do */
 	bool on;		/* it is being recorded */
 	bool ended;		/* the process has ended */
 };
@@ -32,6 +34,7 @@ struct attached {
 struct attach {
 	struct target target;
 	const struct attach_options *options;
+	const struct settings *settings;
 	struct attached *all;
 	sigset_t mask;		/* as it was */
 	int signals;
@@ -89,13 +92,13 @@ static int accept_attached(struct attach *a, struct attached *one, const struct 
 {
 	int err = 0;
 
-	if (m->joined && a->options->keep_sessions) {
+	if (m->joined && a->settings->output) {
 		fprintf(stderr, "memleak: process %d is being recorded already, by another who says where "
 			"its session is kept: leave out --output to read along\n",
 			(int)one->keeper.target);
 		return STATUS_FAILED;
 	}
-	if (!a->options->keep_sessions)
+	if (!a->settings->output)
 		err = link_session(a, one->keeper.target, m->text);
 	if (err)
 		return failed("cannot make the session visible", err);
@@ -109,8 +112,13 @@ static int accept_attached(struct attach *a, struct attached *one, const struct 
 	return watch_fd(a, one->keeper.messages);
 }
 
+static int probe_one(struct attach *a, pid_t pid)
+{
+	return probes_add(a->options->probes, pid, NULL, NULL);
+}
+
 /* Waits until the keeper has attached or failed. */
-static int begin_one(struct attach *a, struct attached *one)
+static int hear_keeper(struct attach *a, struct attached *one)
 {
 	struct keeper_message m;
 
@@ -121,33 +129,69 @@ static int begin_one(struct attach *a, struct attached *one)
 	}
 	if (m.event == KEEPER_ATTACHED)
 		return accept_attached(a, one, &m);
+	if (m.impossible && engine_probes_instead(a->settings, one->keeper.target, m.text))
+		return probe_one(a, one->keeper.target);
 	fprintf(stderr, "memleak: %s\n", m.text);
 	return STATUS_FAILED;
+}
+
+/* Keepers attach to all processes at the same time; probes go one by one. */
+static size_t begin_all(struct attach *a)
+{
+	size_t on = 0;
+
+	for (size_t i = 0; i < a->settings->pid_count; i++) {
+		if (a->all[i].keeper.pid)
+			on += !hear_keeper(a, &a->all[i]);
+		else if (a->all[i].engine == ENGINE_UPROBE)
+			on += !probe_one(a, a->settings->pids[i]);
+	}
+	return on;
+}
+
+static int start_keeper(struct attach *a, size_t i, const struct keeper_options *options)
+{
+	int err = keeper_start(&a->all[i].keeper, a->settings->pids[i], options);
+
+	return err ? failed("cannot start a process that attaches", err) : 0;
 }
 
 /* Forked children are not followed: their parent is what was asked for. */
 static int start_keepers(struct attach *a, const char *recording)
 {
-	char settings[3072];
-	struct keeper_options options = {
-		.recording = settings,
-		.keep_session = a->options->keep_sessions,
-		.timeout_ms = a->options->timeout_ms ? a->options->timeout_ms : DEFAULT_TIMEOUT_MS,
+	char recorded[3072], library[PATH_MAX];
+	int timeout_ms = a->settings->attach_timeout_ms;
+	const struct keeper_options options = {
+		.library = library,
+		.recording = recorded,
+		.keep_session = a->settings->output,
+		.timeout_ms = timeout_ms ? timeout_ms : DEFAULT_TIMEOUT_MS,
 	};
-	char library[PATH_MAX];
-	int err = library_find(library);
+	int err = library_find(library), status = 0;
 
 	if (err && err != -EINVAL)	/* no LD_PRELOAD here: blanks don't matter */
 		return library_complain(err, library);
-	options.library = library;
-	if (snprintf(settings, sizeof(settings), "%s,follow=0", recording) >= (int)sizeof(settings))
+	if (snprintf(recorded, sizeof(recorded), "%s,follow=0", recording) >= (int)sizeof(recorded))
 		return failed("settings", -E2BIG);
-	for (size_t i = 0; i < a->options->pid_count; i++) {
-		err = keeper_start(&a->all[i].keeper, a->options->pids[i], &options);
-		if (err)
-			return failed("cannot start a process that attaches", err);
+	for (size_t i = 0; i < a->settings->pid_count && !status; i++)
+		if (a->all[i].engine == ENGINE_SHIM)
+			status = start_keeper(a, i, &options);
+	return status;
+}
+
+/* How each process is to be recorded. True: there is one for libleak.so. */
+static bool choose_engines(struct attach *a)
+{
+	bool shim = false;
+
+	for (size_t i = 0; i < a->settings->pid_count; i++) {
+		struct attached *one = &a->all[i];
+
+		if (engine_for_process(a->settings, a->settings->pids[i], &one->engine))
+			one->engine = ENGINE_AUTO;	/* none */
+		shim |= one->engine == ENGINE_SHIM;
 	}
-	return 0;
+	return shim;
 }
 
 /* ---- the target ------------------------------------------------------------------ */
@@ -156,9 +200,9 @@ static void let_go(struct attach *a)
 {
 	struct keeper_message m;
 
-	for (size_t i = 0; i < a->options->pid_count; i++)
+	for (size_t i = 0; i < a->settings->pid_count; i++)
 		keeper_let_go(&a->all[i].keeper);
-	for (size_t i = 0; i < a->options->pid_count; i++)
+	for (size_t i = 0; i < a->settings->pid_count; i++)
 		while (keeper_next(&a->all[i].keeper, &m))
 			if (m.event == KEEPER_DETACHED && m.text[0])
 				fprintf(stderr, "memleak: %s\n", m.text);
@@ -174,26 +218,28 @@ static int attach_begin(struct target *target, const char *recording)
 		return failed("signalfd", status);
 	target->fd = epoll_create1(EPOLL_CLOEXEC);
 	status = target->fd < 0 ? -errno : watch_fd(a, a->signals);
+	if (!status)
+		status = watch_fd(a, probes_fd(a->options->probes));
 	if (status)
 		return failed("epoll", status);
-	status = start_keepers(a, recording);
-	for (size_t i = 0; i < a->options->pid_count; i++)
-		if (a->all[i].keeper.pid && !begin_one(a, &a->all[i]))
-			on++;
-	if (on && !status)
+	if (choose_engines(a))
+		status = start_keepers(a, recording);
+	if (!status)
+		on = begin_all(a);
+	if (on)
 		return 0;
 	let_go(a);
 	sigprocmask(SIG_SETMASK, &a->mask, NULL);
 	return STATUS_FAILED;
 }
 
-/* Takes the messages of those that have some. True: no process is left. */
+/* Takes the messages of those that have some. True: a process is left that has a keeper. */
 static bool hear_keepers(struct attach *a)
 {
 	struct keeper_message m;
 	bool left = false;
 
-	for (size_t i = 0; i < a->options->pid_count; i++) {
+	for (size_t i = 0; i < a->settings->pid_count; i++) {
 		struct attached *one = &a->all[i];
 		struct pollfd p = { .fd = one->keeper.messages, .events = POLLIN };
 
@@ -204,16 +250,18 @@ static bool hear_keepers(struct attach *a)
 			one->ended = true;
 		left |= !one->ended;
 	}
-	return !left;
+	return left;
 }
 
 static bool attach_event(struct target *target)
 {
 	struct attach *a = (struct attach *)target;
+	bool left;
 
 	if (interrupted(a))
 		return true;
-	return hear_keepers(a);
+	left = hear_keepers(a);
+	return !probes_running(a->options->probes) && !left;
 }
 
 static bool attach_enough(struct target *target)
@@ -266,6 +314,7 @@ struct target *attach_target(const struct attach_options *options)
 	static struct attach attach = { .target = { &ops, -1 } };
 
 	attach.options = options;
-	attach.all = calloc(options->pid_count, sizeof(*attach.all));
+	attach.settings = options->settings;
+	attach.all = calloc(options->settings->pid_count, sizeof(*attach.all));
 	return attach.all ? &attach.target : NULL;
 }

@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * attach.h - memleak -p: records processes that run already, through a keeper
- * for each, and lets them go as they were. One at a time, from the main thread.
+ * attach.h - memleak -p: records processes that run already, and lets them go as
+ * they were: through a keeper for each, which loads libleak.so, or by probes where
+ * that cannot be (engine.h). One at a time, from the main thread.
  */
 #ifndef PRELOAD_ATTACH_H
 #define PRELOAD_ATTACH_H
 
+#include "preload/probes.h"
+#include "preload/settings.h"
 #include "preload/target.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <sys/types.h>
 
 struct attach_options {
-	const pid_t *pids;
-	size_t pid_count;
-	const char *pattern;	/* where sessions are looked for (follow.h); kept by the caller */
-	bool keep_sessions;	/* the pattern is the user's: the program itself makes the file */
-	int timeout_ms;		/* for finding a safe moment; 0: 10 s */
+	const struct settings *settings;	/* pids and more */
+	const char *pattern;	/* where sessions are looked for (follow.h) */
+	struct probes *probes;
 };
 
 /*
@@ -26,7 +25,7 @@ struct attach_options {
  */
 void attach_sysroot(pid_t pid, char sysroot[64]);
 
-/* The options are kept, not copied. NULL: no memory. One per process. */
+/* The options, and what they point to, are kept, not copied. NULL: no memory. One per process. */
 struct target *attach_target(const struct attach_options *options);
 
 #endif

@@ -15,6 +15,7 @@
 
 #include "compiler.h"
 #include "got.h"
+#include "libc.h"
 #include "lifecycle.h"
 #include "real.h"
 #include "recorder.h"
@@ -42,7 +43,7 @@ static void end_change(void)
 
 static const char *refuse(const char *what, int err)
 {
-	const char *name = err ? strerrordesc_np(-err) : NULL;
+	const char *name = err ? libc_error_text(-err) : NULL;
 
 	snprintf(answer, sizeof(answer), "%s%s%s", what, name ? ": " : "", name ? name : "");
 	return answer;
@@ -117,7 +118,7 @@ static const char *attach(const char *settings)
 	if (err == -EBUSY)
 		return refuse("it was recorded before it was forked", 0);
 	if (err)
-		return refuse("no room for a session", err);
+		return refuse(LIBLEAK_NO_ROOM, err);
 	snprintf(answer, sizeof(answer), "%s", path);
 	got_redirect();
 	return answer;

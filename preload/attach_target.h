@@ -12,6 +12,9 @@
 /* Another thread attaches or detaches (on behalf of an injector that is gone, perhaps). */
 #define LIBLEAK_BUSY "busy"
 
+/* How the sentence begins that says why there can be no session. */
+#define LIBLEAK_NO_ROOM "no room for a session"
+
 /*
  * Where calls may run, so that no memory has to be mapped for them. `user` is the
  * thread that does, written by the injector; not 0: taken (perhaps for ever, when

@@ -36,36 +36,50 @@ static const char *why_not_preloaded(enum program_fit fit)
 	}
 }
 
-static void choose_for_command(const struct settings *s, enum settings_engine *engine,
-			       char program[PATH_MAX])
+static bool choose_uprobes(const char *sentence)
 {
-	char path[PATH_MAX], name[512];
+	fprintf(stderr, "memleak: %s: using uprobes (slower: microseconds a call)\n", sentence);
+	return true;
+}
+
+bool engine_probes_command(const struct settings *s, char program[PATH_MAX])
+{
+	char path[PATH_MAX], name[512], sentence[1024];
 	const char *why;
 
+	*program = '\0';
 	/* What cannot be found is the launcher's to say. */
-	if (program_find(s->argv[0], path))
-		return;
+	if (s->engine == ENGINE_SHIM || program_find(s->argv[0], path))
+		return s->engine == ENGINE_UPROBE;
 	why = why_not_preloaded(program_judge(path, program));
-	if (*engine == ENGINE_UPROBE || !why || !may_probe() || settings_probes_lack(s))
-		return;
-	fprintf(stderr, "memleak: %s: %s: using uprobes (slower: microseconds a call)\n",
-		fmt_name_buf(name, sizeof(name), program), why);
-	*engine = ENGINE_UPROBE;
+	if (s->engine == ENGINE_UPROBE)
+		return true;
+	if (!why || !may_probe() || settings_probes_lack(s))
+		return false;
+	snprintf(sentence, sizeof(sentence), "%s: %s", fmt_name_buf(name, sizeof(name), program), why);
+	return choose_uprobes(sentence);
 }
 
 /* ---- processes ------------------------------------------------------------------- */
 
-/* Something keeps libleak.so out of the process, but would not keep probes out. */
-static bool only_probes(pid_t pid, struct inject_why *why)
+/* Not kernel threads, and not programs of another word size. */
+static bool can_hold_probes(pid_t pid, enum program_fit *fit)
 {
 	char exe[64], object[PATH_MAX];
-	enum program_fit fit;
 
 	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
 	if (pid == getpid() || access(exe, R_OK))
 		return false;
-	fit = program_judge(exe, object);
-	if (fit == PROGRAM_OTHER_ARCH)
+	*fit = program_judge(exe, object);
+	return *fit != PROGRAM_OTHER_ARCH;
+}
+
+/* Something keeps libleak.so out of the process, but would not keep probes out. */
+static bool only_probes(pid_t pid, struct inject_why *why)
+{
+	enum program_fit fit;
+
+	if (!can_hold_probes(pid, &fit))
 		return false;
 	if (inject_check(pid, why) == -ENOTSUP)
 		return true;
@@ -76,38 +90,25 @@ static bool only_probes(pid_t pid, struct inject_why *why)
 	return true;
 }
 
-static int choose_for_processes(const struct settings *s, enum settings_engine *engine)
+int engine_for_process(const struct settings *s, pid_t pid, enum settings_engine *engine)
 {
 	struct inject_why why;
 
-	if (*engine == ENGINE_UPROBE)
+	*engine = s->engine == ENGINE_UPROBE ? ENGINE_UPROBE : ENGINE_SHIM;
+	if (s->engine != ENGINE_AUTO || !only_probes(pid, &why))
 		return 0;
-	/* One engine for all: several are injected as long as one of them can be. */
-	for (size_t i = 0; i < s->pid_count; i++)
-		if (!only_probes(s->pids[i], &why))
-			return 0;
-	if (may_probe() && !settings_probes_lack(s)) {
-		fprintf(stderr, "memleak: %s: using uprobes (slower: microseconds a call)\n", why.text);
-		*engine = ENGINE_UPROBE;
+	*engine = ENGINE_UPROBE;
+	if (engine_probes_instead(s, pid, why.text))
 		return 0;
-	}
 	fprintf(stderr, "memleak: %s; %s\n", why.text, may_probe() ? settings_probes_lack(s) :
 		"run memleak as root to record it through uprobes (--engine=uprobe)");
 	return STATUS_FAILED;
 }
 
-int engine_choose(const struct settings *s, enum settings_engine *engine,
-		  char program[PATH_MAX])
+bool engine_probes_instead(const struct settings *s, pid_t pid, const char *sentence)
 {
-	int status = 0;
+	enum program_fit fit;
 
-	*program = '\0';
-	*engine = s->engine;
-	if (*engine != ENGINE_SHIM && s->action == SETTINGS_RUN)
-		choose_for_command(s, engine, program);
-	if (*engine != ENGINE_SHIM && s->action == SETTINGS_ATTACH)
-		status = choose_for_processes(s, engine);
-	if (*engine == ENGINE_AUTO)
-		*engine = ENGINE_SHIM;
-	return status;
+	return s->engine == ENGINE_AUTO && may_probe() && !settings_probes_lack(s) &&
+	       can_hold_probes(pid, &fit) && choose_uprobes(sentence);
 }

@@ -271,12 +271,9 @@ static bool is_running(struct followed *one)
 }
 
 /* What somebody else writes says itself when there is no more. */
-static void refresh_written(struct followed *one)
+static void refresh_written(struct followed *one, enum follow_writes writes)
 {
-	const struct follow *f = one->of;
-	bool more = f->writer(f->writer_arg, session_header(one->session));
-
-	if (session_refresh(one->session) || !more ||
+	if (session_refresh(one->session) || writes == FOLLOW_COMPLETE ||
 	    session_header(one->session)->state == SESSION_ENDED)
 		one->state = FOLLOWED_ENDED;
 	one->replaced = session_header(one->session)->end_reason == SESSION_END_EXEC;
@@ -284,12 +281,16 @@ static void refresh_written(struct followed *one)
 
 void follow_refresh(struct followed *one)
 {
+	const struct follow *f = one->of;
+	enum follow_writes writes = FOLLOW_NOT_WRITTEN;
 	bool running;
 
 	if (one->state != FOLLOWED_RUNNING)
 		return;
-	if (one->of->writer) {
-		refresh_written(one);
+	if (f->writer)
+		writes = f->writer(f->writer_arg, session_header(one->session));
+	if (writes != FOLLOW_NOT_WRITTEN) {
+		refresh_written(one, writes);
 		return;
 	}
 	/* in this order: what is read after the end of the writer is all there is */

@@ -54,10 +54,15 @@ struct followed {
 int follow_open(const char *pattern, struct follow **out);
 
 /*
- * The sessions are written by somebody else for their processes: each is asked for
- * before it is looked at. True: there may be more to come; false: it is complete.
+ * Some sessions are written by somebody else for their processes: they are asked for
+ * before they are looked at.
  */
-typedef bool follow_writer_fn(void *arg, const struct session_header *header);
+enum follow_writes {
+	FOLLOW_NOT_WRITTEN,	/* by this writer: the process does itself */
+	FOLLOW_MORE,		/* there may be more to come */
+	FOLLOW_COMPLETE,
+};
+typedef enum follow_writes follow_writer_fn(void *arg, const struct session_header *header);
 void follow_ask(struct follow *f, follow_writer_fn *writer, void *arg);
 
 /* Removes nothing from disk; NULL is allowed. */

@@ -87,6 +87,13 @@ static void inject_patiently(const struct injection *in, injection_fn *inject, s
 	}
 }
 
+/* Is it the injection that cannot be, or only not now, and not by anybody else? */
+static bool is_impossible(int err)
+{
+	return err != -ESRCH && err != -EBUSY && err != -EAGAIN && err != -ETIMEDOUT &&
+	       err != -ECANCELED;
+}
+
 /* The function of libleak.so, which is loaded if it is not yet. 0 or -errno. */
 static int find_in_library(const struct injection *in, struct inject *process, const char *name,
 			   uint64_t *function, struct inject_why *why)
@@ -125,8 +132,8 @@ static unsigned list_directories(pid_t target, const char *dirs[3])
 }
 
 /* Calls libleak_attach(); the message becomes the session's path in the target's view. */
-static int start_recording(struct inject *process, uint64_t function, const char *settings,
-			   struct outcome *out)
+static int start_recording(const struct injection *in, struct inject *process,
+			   uint64_t function, const char *settings, struct outcome *out)
 {
 	struct keeper_message *m = &out->message;
 	struct inject_why why;
@@ -136,6 +143,7 @@ static int start_recording(struct inject *process, uint64_t function, const char
 	if (err) {
 		fail(out, why.text);
 		out->unsure = true;
+		out->message.impossible = is_impossible(err);
 		return -ECANCELED;	/* nothing more can be called */
 	}
 	if (inject_read_text(process, text, m->text, sizeof(m->text))) {
@@ -148,9 +156,13 @@ static int start_recording(struct inject *process, uint64_t function, const char
 		fail(out, "another memleak is attaching to it");
 		return -ECANCELED;
 	}
-	if (m->text[0] != '/')
-		return -EACCES;
+	if (m->text[0] != '/') {
+		m->impossible = !strncmp(m->text, LIBLEAK_NO_ROOM, strlen(LIBLEAK_NO_ROOM));
+		inject_because(&why, 0, "process %d cannot be recorded: %.400s", (int)in->target, m->text);
+		return fail(out, why.text);
+	}
 	m->event = KEEPER_ATTACHED;
+	m->impossible = false;
 	return 0;
 }
 
@@ -170,7 +182,7 @@ static int start_unnamed_recording(const struct injection *in, struct inject *pr
 	for (unsigned i = 0; i < count && err && err != -ECANCELED; i++) {
 		snprintf(settings, sizeof(settings), "%s,output=%s/.memleak-%d-%016llx.leak",
 			 in->options->recording, dirs[i], (int)in->target, (unsigned long long)salt);
-		err = start_recording(process, function, settings, out);
+		err = start_recording(in, process, function, settings, out);
 	}
 	return err;
 }
@@ -184,15 +196,18 @@ static void attach_injection(const struct injection *in, struct outcome *out)
 
 	if (err) {
 		fail(out, why.text);
+		out->message.impossible = is_impossible(err);
 		return;
 	}
 	err = find_in_library(in, process, "libleak_attach", &function, &why);
-	if (err)
+	if (err) {
 		fail(out, why.text);
-	else if (in->options->keep_session)
-		err = start_recording(process, function, in->options->recording, out);
-	else
+		out->message.impossible = is_impossible(err);
+	} else if (in->options->keep_session) {
+		err = start_recording(in, process, function, in->options->recording, out);
+	} else {
 		err = start_unnamed_recording(in, process, function, out);
+	}
 	out->message.held_ns = inject_close(process);
 	if (err)
 		out->message.event = KEEPER_FAILED;

@@ -32,6 +32,7 @@ enum keeper_event {
 struct keeper_message {
 	enum keeper_event event;
 	bool joined;		/* the process was being recorded already */
+	bool impossible;	/* FAILED, and so it would again; but probes might do */
 	uint64_t held_ns;	/* for how long a thread of the process was held */
 	char text[1100];
 };

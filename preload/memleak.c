@@ -49,7 +49,7 @@ struct run {
 	struct live_view *view;
 	struct live_server *server;
 	struct beside *beside;	/* kagent; NULL: not asked for, or not to be had */
-	struct probes *probes;	/* NULL: libleak.so records */
+	struct probes *probes;	/* NULL: libleak.so records, as it may beside them (-p) */
 	char program[PATH_MAX];	/* that is to be executed, for the probes */
 };
 
@@ -181,7 +181,7 @@ static void tell_what_is_missing(const struct run *r)
 			unread > 1 ? "s" : "");
 	if (!recorded)
 		fprintf(stderr, "memleak: nothing was recorded: %s made no session in %s%s\n",
-			r->probes ? "kagent" : "libleak.so", r->pattern,
+			r->probes && probes_any(r->probes) ? "kagent" : "libleak.so", r->pattern,
 			runs_asan(r) ? "; AddressSanitizer starts behind libleak.so only with "
 			"ASAN_OPTIONS=verify_asan_link_order=0" : "");
 }
@@ -239,33 +239,26 @@ static int run_attach(struct run *r)
 {
 	const struct settings *settings = r->settings;
 	const struct attach_options options = {
-		.pids = settings->pids,
-		.pid_count = settings->pid_count,
-		.pattern = r->pattern,
-		.keep_sessions = settings->output,
-		.timeout_ms = settings->attach_timeout_ms,
+		.settings = settings, .pattern = r->pattern, .probes = r->probes,
 	};
 
 	if (settings->pid_count == 1)
 		attach_sysroot(settings->pids[0], r->sysroot);
-	r->target = r->probes ? probes_target(r->probes) : attach_target(&options);
+	r->target = attach_target(&options);
 	return r->target ? run(r) : failed("attaching", -ENOMEM);
 }
 
 static int run_user(const struct settings *settings)
 {
 	struct run r = { .settings = settings };
-	enum settings_engine engine;
-	int status = engine_choose(settings, &engine, r.program);
+	bool attach = settings->action == SETTINGS_ATTACH;
 
-	if (status)
-		return status;
-	if (engine == ENGINE_UPROBE) {
+	if (attach || engine_probes_command(settings, r.program)) {
 		r.probes = probes_new(settings, r.pattern);
 		if (!r.probes)
 			return failed("uprobes", -ENOMEM);
 	}
-	return settings->action == SETTINGS_RUN ? run_launch(&r) : run_attach(&r);
+	return attach ? run_attach(&r) : run_launch(&r);
 }
 
 /* The kernel's allocations are kagent's business: it takes the same options. */

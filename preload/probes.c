@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "preload/kagent_child.h"
@@ -27,13 +26,11 @@ struct probed {
 };
 
 struct probes {
-	struct target target;
 	const struct settings *settings;
 	const char *pattern;
 	struct probed *list;
 	size_t count;
-	int signals;
-	sigset_t mask;		/* as it was */
+	int fd;			/* epoll: their ends */
 };
 
 struct probes *probes_new(const struct settings *settings, const char *pattern)
@@ -45,11 +42,11 @@ struct probes *probes_new(const struct settings *settings, const char *pattern)
 		return NULL;
 	p->settings = settings;
 	p->pattern = pattern;
-	p->signals = p->target.fd = -1;
+	p->fd = epoll_create1(EPOLL_CLOEXEC);
 	p->list = calloc(room, sizeof(*p->list));
-	if (p->list)
+	if (p->list && p->fd >= 0)
 		return p;
-	free(p);
+	probes_free(p);
 	return NULL;
 }
 
@@ -130,6 +127,40 @@ static int complain(pid_t pid, int rc)
 	return STATUS_FAILED;
 }
 
+/* Standard output of a kagent that nothing was asked of is readable at its end. */
+static void watch_end(const struct probes *p, const struct probed *one)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	epoll_ctl(p->fd, EPOLL_CTL_ADD, one->kagent.out, &ev);
+}
+
+int probes_fd(const struct probes *p)
+{
+	return p->fd;
+}
+
+size_t probes_running(struct probes *p)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		struct pollfd out = { .fd = p->list[i].kagent.out, .events = POLLIN };
+
+		if (!p->list[i].over && poll(&out, 1, 0) > 0)
+			p->list[i].over = true;
+		if (p->list[i].over)
+			epoll_ctl(p->fd, EPOLL_CTL_DEL, p->list[i].kagent.out, NULL);
+		running += !p->list[i].over;
+	}
+	return running;
+}
+
+bool probes_any(const struct probes *p)
+{
+	return p->count;
+}
+
 int probes_add(struct probes *p, pid_t pid, const char *program, char *const *argv)
 {
 	struct probed *one = &p->list[p->count];
@@ -152,6 +183,7 @@ int probes_add(struct probes *p, pid_t pid, const char *program, char *const *ar
 		kagent_child_end(&one->kagent);
 		return complain(pid, rc);
 	}
+	watch_end(p, one);
 	one->pid = pid;
 	one->launched = program;
 	p->count++;
@@ -173,19 +205,18 @@ static void bring_up_to_date(struct probed *one)
 		kill(one->pid, SIGCONT);
 }
 
-/* A follow_writer_fn */
-static bool look(void *arg, const struct session_header *header)
+/* A follow_writer_fn. (A pid that has another outside is of another namespace.) */
+static enum follow_writes look(void *arg, const struct session_header *header)
 {
 	struct probes *p = arg;
-	pid_t pid = (pid_t)header->pid;
 
-	for (size_t i = 0; i < p->count; i++) {
-		if (p->list[i].pid != pid)
+	for (size_t i = 0; i < p->count && !header->watched_pid; i++) {
+		if (p->list[i].pid != (pid_t)header->pid)
 			continue;
 		bring_up_to_date(&p->list[i]);
-		return !p->list[i].over;
+		return p->list[i].over ? FOLLOW_COMPLETE : FOLLOW_MORE;
 	}
-	return false;
+	return FOLLOW_NOT_WRITTEN;
 }
 
 void probes_write_for(struct probes *p, struct follow *follow)
@@ -206,114 +237,8 @@ void probes_free(struct probes *p)
 	if (!p)
 		return;
 	probes_stop(p);
+	if (p->fd >= 0)
+		close(p->fd);
 	free(p->list);
 	free(p);
-}
-
-/* ---- as a target --------------------------------------------------------------------- */
-
-static int catch_signals(struct probes *p)
-{
-	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(ending) / sizeof(*ending); i++)
-		sigaddset(&set, ending[i]);
-	if (sigprocmask(SIG_BLOCK, &set, &p->mask))
-		return -errno;
-	p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return p->signals < 0 ? -errno : 0;
-}
-
-static int watch_fd(const struct probes *p, int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN };
-
-	return epoll_ctl(p->target.fd, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
-}
-
-static int begin_all(struct probes *p)
-{
-	const struct settings *s = p->settings;
-	int status = 0;
-
-	for (size_t i = 0; i < s->pid_count && !status; i++) {
-		status = probes_add(p, s->pids[i], NULL, NULL);
-		if (!status && watch_fd(p, p->list[i].kagent.out))
-			status = complain(s->pids[i], -errno);
-	}
-	return status;
-}
-
-static int probes_begin(struct target *target, const char *recording)
-{
-	struct probes *p = (struct probes *)target;
-	int rc = catch_signals(p), status = STATUS_FAILED;
-
-	(void)recording;
-	if (!rc) {
-		target->fd = epoll_create1(EPOLL_CLOEXEC);
-		rc = target->fd < 0 ? -errno : watch_fd(p, p->signals);
-	}
-	if (rc)
-		fprintf(stderr, "memleak: epoll: %s\n", strerror(-rc));
-	else
-		status = begin_all(p);
-	if (status) {
-		probes_stop(p);
-		sigprocmask(SIG_SETMASK, &p->mask, NULL);
-	}
-	return status;
-}
-
-/* Standard output of a kagent that nothing was asked of is readable at its end. */
-static bool all_over(struct probes *p)
-{
-	bool left = false;
-
-	for (size_t i = 0; i < p->count; i++) {
-		struct pollfd out = { .fd = p->list[i].kagent.out, .events = POLLIN };
-
-		if (!p->list[i].over && poll(&out, 1, 0) > 0)
-			p->list[i].over = true;
-		if (p->list[i].over)
-			epoll_ctl(p->target.fd, EPOLL_CTL_DEL, p->list[i].kagent.out, NULL);
-		left |= !p->list[i].over;
-	}
-	return !left;
-}
-
-static bool probes_event(struct target *target)
-{
-	struct probes *p = (struct probes *)target;
-	struct signalfd_siginfo info;
-
-	return read(p->signals, &info, sizeof(info)) == sizeof(info) || all_over(p);
-}
-
-static bool probes_enough(struct target *target)
-{
-	(void)target;
-	return true;
-}
-
-static int probes_end(struct target *target)
-{
-	struct probes *p = (struct probes *)target;
-
-	probes_stop(p);
-	close(p->signals);
-	close(target->fd);
-	sigprocmask(SIG_SETMASK, &p->mask, NULL);
-	return 0;
-}
-
-struct target *probes_target(struct probes *p)
-{
-	static const struct target_ops ops = { probes_begin, probes_event, probes_enough,
-					       probes_end };
-
-	p->target.ops = &ops;
-	return &p->target;
 }

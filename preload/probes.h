@@ -11,11 +11,11 @@
 #define PRELOAD_PROBES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "preload/follow.h"
 #include "preload/settings.h"
-#include "preload/target.h"
 
 struct probes;
 
@@ -37,7 +37,13 @@ int probes_add(struct probes *p, pid_t pid, const char *program, char *const *ar
 /* Ends the recordings, and waits until their sessions are complete. */
 void probes_stop(struct probes *p);
 
-/* memleak -p with this engine: records settings->pids. NULL: no memory. One per process. */
-struct target *probes_target(struct probes *p);
+/* Readable when one has ended; probes_running() takes notice of that. */
+int probes_fd(const struct probes *p);
+
+/* How many record still. */
+size_t probes_running(struct probes *p);
+
+/* Was there any? */
+bool probes_any(const struct probes *p);
 
 #endif
