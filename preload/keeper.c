@@ -23,6 +23,8 @@
 #include "joined.h"
 #include "turn.h"
 
+#define BRIEF_MS	500	/* for each attempt, once the process may as well end it by itself */
+
 /* What the keeper process knows. */
 struct keeping {
 	pid_t target;
@@ -117,12 +119,53 @@ static void attach(struct keeping *k, struct keeper_message *m)
 	}
 }
 
+static bool has_recording_ended(const struct keeping *k)
+{
+	return __atomic_load_n(&k->header->state, __ATOMIC_ACQUIRE) == SESSION_ENDED;
+}
+
+/*
+ * No thread was found at a safe place. The recorder is told that its reader has died:
+ * a thread that allocates will end the recording and lead the calls back by itself.
+ * Meanwhile it is tried on.
+ */
+static void leave_it_to_the_recorder(const struct keeping *k, struct keeper_message *m)
+{
+	struct keeper_options brief = *k->options;
+	int left = k->options->timeout_ms;
+
+	brief.timeout_ms = BRIEF_MS;
+	__atomic_fetch_or(&k->header->reader, FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
+	for (; m->event == KEEPER_FAILED && left > 0; left -= BRIEF_MS) {
+		injections_detach(k->target, &brief, m);
+		if (m->event != KEEPER_FAILED || !has_recording_ended(k))
+			continue;
+		m->event = KEEPER_DETACHED;
+		m->text[0] = '\0';
+	}
+}
+
+/* What is told of a process that none of this has reached (it sleeps, perhaps is stopped). */
+static void explain_late_end(const struct keeping *k, struct keeper_message *m)
+{
+	char why[600];
+
+	snprintf(why, sizeof(why), "%.500s", m->text);
+	snprintf(m->text, sizeof(m->text), "%s. Process %d is recorded until it makes some more "
+		 "allocations, or memleak -p %d is run again; then its calls are led back", why,
+		 (int)k->target, (int)k->target);
+}
+
 static void detach(struct keeping *k)
 {
 	struct keeper_message m = { .event = KEEPER_DETACHED };
 
 	injections_detach(k->target, k->options, &m);
-	if (m.event == KEEPER_DETACHED && k->header)
+	if (m.event == KEEPER_FAILED && k->header)
+		leave_it_to_the_recorder(k, &m);
+	if (m.event == KEEPER_FAILED)
+		explain_late_end(k, &m);
+	else if (k->header)
 		__atomic_store_n(&k->header->reader, 0, __ATOMIC_RELEASE);
 	m.event = KEEPER_DETACHED;
 	say(k, &m);

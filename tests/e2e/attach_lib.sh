@@ -116,3 +116,25 @@ processes() {
 none_left() {
 	[ -z "$(processes 'memleak|memleak-keeper')" ]
 }
+
+# Does any pointer in the target's own data lead into libleak.so?
+is_led_to_libleak() {
+	perl -e '
+		my ($pid) = @ARGV;
+		my (@own, @hooks);
+		open my $maps, "<", "/proc/$pid/maps" or exit 2;
+		while (<$maps>) {
+			my ($from, $to, $perms, $path) = /^(\w+)-(\w+) (\S+) \S+ \S+ \S+ *(.*)/;
+			push @own, [hex $from, hex $to] if $path =~ m{/(attach_\w+|libc\.so)} && $perms =~ /^r[w-]-/;
+			push @hooks, [hex $from, hex $to] if $path =~ /libleak/ && $perms =~ /x/;
+		}
+		open my $mem, "<:raw", "/proc/$pid/mem" or exit 2;
+		for my $range (@own) {
+			sysseek $mem, $range->[0], 0;
+			sysread $mem, my $data, $range->[1] - $range->[0];
+			for my $word (unpack "Q<*", $data) {
+				for my $h (@hooks) { exit 0 if $word >= $h->[0] && $word < $h->[1] }
+			}
+		}
+		exit 1' "$target"
+}

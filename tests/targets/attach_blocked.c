@@ -206,8 +206,20 @@ static bool is_untouched(const char *heap)
 	return true;
 }
 
-/* Reads a line on a small stack of its own, amid other data; and the rest on the thread's. */
-static int do_coroutine(void)
+static void allocate_inside(void)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+
+	printf("inside\n");
+	fflush(stdout);
+	while (poll(&input, 1, 1) == 0)
+		for (int i = 0; i < 10; i++)
+			free(malloc(100));
+	read_a_line_inside();
+}
+
+/* Does `what` on a small stack of its own, amid other data. 0: the data are as they were. */
+static int run_inside(void (*what)(void))
 {
 	char *heap = mmap(NULL, 2 * SMALL_STACK, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -219,12 +231,29 @@ static int do_coroutine(void)
 	inside.uc_stack.ss_sp = heap + SMALL_STACK;
 	inside.uc_stack.ss_size = SMALL_STACK;
 	inside.uc_link = &outside;
-	makecontext(&inside, read_a_line_inside, 0);
+	makecontext(&inside, what, 0);
 	if (swapcontext(&outside, &inside))
 		return -1;
 	printf("outside\n");
 	fflush(stdout);
-	return do_read() ? -1 : is_untouched(heap) ? 0 : -1;
+	return is_untouched(heap) ? 0 : -1;
+}
+
+/* Reads a line inside, and the rest on the thread's own stack. */
+static int do_coroutine(void)
+{
+	return run_inside(read_a_line_inside) || do_read() ? -1 : 0;
+}
+
+/* Reads a line, allocates inside until there is another, and reads the rest. */
+static int do_allocating(void)
+{
+	char line[64];
+
+	setvbuf(stdin, NULL, _IONBF, 0);	/* poll() is to see the next line */
+	if (!fgets(line, sizeof(line), stdin))
+		return -1;
+	return run_inside(allocate_inside) || do_read() ? -1 : 0;
 }
 
 static const struct {
@@ -235,6 +264,7 @@ static const struct {
 	{ "epoll", do_epoll }, { "semop", do_semop }, { "recv", do_recv }, { "read", do_read },
 	{ "join", do_join }, { "vfork", do_vfork }, { "pause", do_pause },
 	{ "registers", do_registers }, { "coroutine", do_coroutine },
+	{ "allocating", do_allocating },
 };
 
 int main(int argc, char **argv)
