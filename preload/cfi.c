@@ -2,6 +2,7 @@
 /* cfi.c - see cfi.h. */
 #include "cfi.h"
 
+#include "cfi_epilogue.h"
 #include "cfi_expr.h"
 #include "cfi_row.h"
 
@@ -45,13 +46,21 @@ static bool compact_bp(const struct cfi_reg_rule *bp, struct cfi_rule *rule)
 	}
 }
 
+/* @ip: where the frame goes on; @exact: it was interrupted there, rather than in a call. */
+static enum cfi_kind find_row(uintptr_t ip, bool exact, struct cfi_row *row, bool *signal)
+{
+	enum cfi_kind kind = cfi_find_row(exact ? ip : ip - 1, row, signal);
+
+	return kind == CFI_NONE ? cfi_row_by_epilogue(ip, row) : kind;
+}
+
 struct cfi_rule cfi_lookup(uintptr_t pc)
 {
 	struct cfi_rule rule = { .kind = CFI_STEP };
 	const struct cfi_reg_rule *ra;
 	struct cfi_row row;
 	bool signal = false;
-	enum cfi_kind kind = cfi_find_row(pc, &row, &signal);
+	enum cfi_kind kind = find_row(pc + 1, false, &row, &signal);
 
 	if (kind != CFI_STEP)
 		return (struct cfi_rule){ .kind = (uint8_t)kind };
@@ -116,10 +125,10 @@ enum cfi_kind cfi_step(struct cfi_regs *r, cfi_read_fn *read, void *arg)
 	const uint32_t needed = 1u << CFI_REG_RA | 1u << CFI_REG_SP;
 	struct cfi_expr_env env = { r, read, arg };
 	struct cfi_regs up = { .known = 0 };
-	uintptr_t pc = r->reg[CFI_REG_RA], cfa;
+	uintptr_t cfa;
 	struct cfi_row row;
 	bool signal = false;
-	enum cfi_kind kind = cfi_find_row(r->exact ? pc : pc - 1, &row, &signal);
+	enum cfi_kind kind = find_row(r->reg[CFI_REG_RA], r->exact, &row, &signal);
 
 	if (kind != CFI_STEP)
 		return kind;

@@ -12,8 +12,7 @@
  * validates addresses by writing to a pipe that it keeps open, whose numbers
  * may by then be the program's own files; and it takes locks.
  *
- * The table is found with _dl_find_object (glibc 2.35), which takes no lock and
- * allocates nothing. Async-signal-safe. Never reads memory that @read refuses.
+ * Takes no lock of others and allocates nothing (objects.h). Async-signal-safe. Never reads memory that @read refuses.
  *
  * Formats: DWARF 5, 6.4 (CFI), 2.5 (expressions); Linux Standard Base 5.0, 10.6
  * (.eh_frame, .eh_frame_hdr); System V ABI AMD64, 3.7 (register numbers).
@@ -43,7 +42,7 @@ struct cfi_rule {
 	int32_t bp_off;		/* the caller's BP is saved at CFA + bp_off; 0: unchanged */
 };				/* the return address is at CFA - 8 */
 
-/* The rule in force for the instruction at @pc. */
+/* The rule in force for the call whose last byte is at @pc. */
 struct cfi_rule cfi_lookup(uintptr_t pc);
 
 /* Registers of a frame, by DWARF number; reg[CFI_REG_RA] is its instruction pointer. */

@@ -2,9 +2,9 @@
 /* cfi_row.c - see cfi_row.h. */
 #include "cfi_row.h"
 
-#include <dlfcn.h>
-
 #include "dwarf_reader.h"
+#include "eh_frame.h"
+#include "objects.h"
 
 /* Pointer encodings (LSB 10.5.1). */
 enum { PE_SDATA4 = 0x0b, PE_SDATA8 = 0x0c, PE_UDATA4 = 0x03, PE_PCREL = 0x10, PE_DATAREL = 0x30 };
@@ -361,9 +361,14 @@ static enum cfi_kind row_from_hdr(const uint8_t *hdr, uintptr_t pc, struct cfi_r
 
 enum cfi_kind cfi_find_row(uintptr_t pc, struct cfi_row *row, bool *signal)
 {
-	struct dl_find_object found;
+	struct object o;
 
-	if (_dl_find_object((void *)pc, &found) != 0 || !found.dlfo_eh_frame)
+	const uint8_t *fde;
+
+	if (!objects_find(pc, &o))
 		return CFI_NONE;
-	return row_from_hdr(found.dlfo_eh_frame, pc, row, signal);
+	if (o.frames)
+		return row_from_hdr(o.frames, pc, row, signal);
+	fde = o.section ? eh_frame_entry(o.section, o.section_end, pc) : NULL;
+	return fde ? row_from_fde(fde, pc, row, signal) : CFI_NONE;
 }

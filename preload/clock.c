@@ -9,10 +9,9 @@
 #include "elf_object.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #if __has_include(<sys/platform/x86.h>)
 #include <sys/platform/x86.h>
-#else
-#include <cpuid.h>
 #endif
 #endif
 
@@ -45,16 +44,29 @@ static clock_vdso_fn *find_vdso(void)
 	return index ? (clock_vdso_fn *)(base + o.symtab[index].st_value) : NULL;
 }
 
+#if defined(__x86_64__)
+#if __has_include(<sys/platform/x86.h>)
+WEAK_IMPORT(__x86_get_cpuid_feature_leaf);
+#endif
+
+static bool tsc_is_invariant(void)
+{
+	unsigned int a, b, c, d;
+
+#if __has_include(<sys/platform/x86.h>)
+	/* glibc has asked the processor already, which takes long in a virtual machine. */
+	if (__x86_get_cpuid_feature_leaf)
+		return x86_cpu_present(x86_cpu_INVARIANT_TSC);
+#endif
+	return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & (1u << 8));
+}
+#endif
+
 void clock_init(void)
 {
 	clock_vdso = find_vdso();
-#if defined(__x86_64__) && __has_include(<sys/platform/x86.h>)
-	/* The loader has asked the processor already, which takes long in a virtual machine. */
-	clock_has_tsc = x86_cpu_present(x86_cpu_INVARIANT_TSC);
-#elif defined(__x86_64__)
-	unsigned int a, b, c, d;
-
-	clock_has_tsc = __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & (1u << 8));
+#if defined(__x86_64__)
+	clock_has_tsc = tsc_is_invariant();
 #endif
 }
 

@@ -2,9 +2,7 @@
 /* exit_report.c - see exit_report.h. */
 #include "exit_report.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -13,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "objects.h"
 #include "recorder.h"
 #include "sys.h"
 
@@ -29,13 +28,13 @@ static char directory[SHM_PATH_MAX];	/* of this library, with a slash behind it;
  */
 static void find_directory(void)
 {
-	struct dl_find_object self;
+	struct object self;
 	const char *name, *slash;
 	size_t cwd = 0;
 
-	if (_dl_find_object((void *)find_directory, &self) != 0)
+	if (!objects_find((uintptr_t)find_directory, &self))
 		return;
-	name = self.dlfo_link_map->l_name;
+	name = self.name;
 	slash = strrchr(name, '/');
 	if (!slash)
 		return;

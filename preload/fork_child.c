@@ -7,6 +7,7 @@
 
 #include "live_table.h"
 #include "mmap_table.h"
+#include "objects.h"
 #include "records.h"
 #include "session_open.h"
 #include "stack_table.h"
@@ -146,6 +147,7 @@ static int fill_child(const struct shm *parent)
 static void reset_locks(void)
 {
 	lock_reset(&recorder.grow);
+	objects_after_fork();
 	atomic_store(&recorder.visitors, 0);
 	mmap_table_after_fork();
 }

@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/membarrier.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +13,12 @@
 #include "clock.h"
 #include "exit_report.h"
 #include "fork_child.h"
+#include "libc.h"
 #include "live_table.h"
 #include "mmap_table.h"
 #include "overhead.h"
 #include "modules.h"
+#include "objects.h"
 #include "real.h"
 #include "recipes.h"
 #include "recorder.h"
@@ -42,9 +43,6 @@ static void (*reader_gone_fn)(void);
 extern const int libleak_present;
 EXPORT const int libleak_present = 1;
 
-/* glibc's at_quick_exit is not in the shared library; this is what it calls. */
-extern int __cxa_at_quick_exit(void (*fn)(void *), void *dso);
-
 static uint32_t own_pid(void)
 {
 	return (uint32_t)syscall(SYS_getpid);
@@ -55,15 +53,13 @@ static void complain(const char *line)
 	exit_report_say(line);
 }
 
-static void at_exit(int status, void *arg)
+static void at_exit(int status)
 {
-	(void)arg;
 	lifecycle_end(SESSION_END_EXIT, status);
 }
 
-static void at_quick_exit_hook(void *arg)
+static void at_quick_exit_hook(void)
 {
-	(void)arg;
 	lifecycle_end(SESSION_END_QEXIT, 0);
 }
 
@@ -79,15 +75,15 @@ static void forked(void)
  * handlers run last first, which puts this one behind every destructor of every
  * library. (atexit would tie it to this library's own unloading.)
  */
-static void watch_exit_and_fork(void)
+static void watch_exit_and_fork(bool preloaded)
 {
 	if (watching)
 		return;
 	watching = true;
-	on_exit(at_exit, NULL);
-	__cxa_at_quick_exit(at_quick_exit_hook, NULL);
+	libc_at_exit(at_exit, preloaded);
+	libc_at_quick_exit(at_quick_exit_hook);
 	if (sys_madvise(&recorder_gate, sizeof(recorder_gate), MADV_WIPEONFORK) != 0)
-		pthread_atfork(NULL, NULL, forked);
+		libc_at_fork(forked);
 }
 
 static int prepare_tables(void)
@@ -161,7 +157,7 @@ static const char *reason(int err)
 	case -ENOSPC:
 		return "file system full (LIBLEAK=output=... names another place)";
 	default:
-		return strerrordesc_np(-err) ? strerrordesc_np(-err) : "unknown error";
+		return libc_error_text(-err) ? libc_error_text(-err) : "unknown error";
 	}
 }
 
@@ -180,13 +176,14 @@ static void read_settings(void)
 {
 	const char *text = secure_getenv("LIBLEAK");
 
+	objects_init();
 	config_defaults(&recorder.cfg);
 	exit_report_init();
 	if (text)
 		config_parse(&recorder.cfg, text, complain);
 	if (!recorder.cfg.follow)
 		exit_report_clean_environment();
-	watch_exit_and_fork();
+	watch_exit_and_fork(true);
 	recorder_gate.gate.process = own_pid();
 }
 
@@ -328,6 +325,7 @@ static int begin_attached(const char *settings)
 {
 	int ret;
 
+	objects_init();
 	config_defaults(&recorder.cfg);
 	exit_report_init();
 	config_parse(&recorder.cfg, settings, complain);
@@ -356,7 +354,7 @@ int lifecycle_attach(const char *settings, const char **session_path)
 		atomic_store(&phase, DORMANT);
 		return ret;
 	}
-	watch_exit_and_fork();
+	watch_exit_and_fork(false);
 	*session_path = recorder.shm.path;
 	/* Killed between here and its first word, the watcher would leave this recording for ever. */
 	recorder.hdr->reader = SESSION_READER_AWAITED;

@@ -3,7 +3,6 @@
 #include "module_watch.h"
 
 #include <assert.h>
-#include <dlfcn.h>
 #include <link.h>
 #include <stddef.h>
 #include <string.h>
@@ -23,7 +22,7 @@
  */
 struct known {
 	uintptr_t start, end;
-	const void *map, *frames;
+	const void *id, *frames;
 	uint64_t print;
 };
 
@@ -42,9 +41,9 @@ static_assert(SETS == 1u << (64 - 57), "set_of");
  * Bytes that another build of the object has otherwise: those behind its program
  * headers, where linkers put the build-id and the other notes.
  */
-static uint64_t fingerprint(const struct dl_find_object *o)
+static uint64_t fingerprint(const struct object *o)
 {
-	const ElfW(Ehdr) *elf = o->dlfo_map_start;
+	const ElfW(Ehdr) *elf = (const void *)o->start;
 	size_t at = sizeof(*elf) + elf->e_phnum * sizeof(ElfW(Phdr));
 	uint64_t print = 0, word;
 
@@ -55,14 +54,13 @@ static uint64_t fingerprint(const struct dl_find_object *o)
 	return print;
 }
 
-static bool is_where_it_was(const struct known *k, const struct dl_find_object *o)
+static bool is_where_it_was(const struct known *k, const struct object *o)
 {
-	return k->end == (uintptr_t)o->dlfo_map_end && k->map == o->dlfo_link_map &&
-	       k->frames == o->dlfo_eh_frame;
+	return k->end == o->end && k->id == o->id && k->frames == o->frames;
 }
 
 /* (for an object that a frame of this thread leads into: it stays mapped meanwhile) */
-static bool is_as_it_was(const struct known *k, const struct dl_find_object *o)
+static bool is_as_it_was(const struct known *k, const struct object *o)
 {
 	return is_where_it_was(k, o) && k->print == fingerprint(o);
 }
@@ -77,27 +75,27 @@ static const struct known *find(uintptr_t start)
 	return NULL;
 }
 
-static bool is_known(const struct dl_find_object *o)
+static bool is_known(const struct object *o)
 {
-	const struct known *k = find((uintptr_t)o->dlfo_map_start);
+	const struct known *k = find(o->start);
 
 	return k && is_as_it_was(k, o);
 }
 
-static void remember(const struct dl_find_object *o)
+static void remember(const struct object *o)
 {
-	struct known *set = set_of((uintptr_t)o->dlfo_map_start), *k = set;
+	struct known *set = set_of(o->start), *k = set;
 
 	lock_acquire(&recorder.grow);
 	for (unsigned int i = 1; i < WAYS && k->start; i++)
-		if (k->start != (uintptr_t)o->dlfo_map_start)
+		if (k->start != o->start)
 			k = &set[i];
 	__atomic_store_n(&k->start, 0, __ATOMIC_RELEASE);
-	k->end = (uintptr_t)o->dlfo_map_end;
-	k->map = o->dlfo_link_map;
-	k->frames = o->dlfo_eh_frame;
+	k->end = o->end;
+	k->id = o->id;
+	k->frames = o->frames;
 	k->print = fingerprint(o);
-	__atomic_store_n(&k->start, (uintptr_t)o->dlfo_map_start, __ATOMIC_RELEASE);
+	__atomic_store_n(&k->start, o->start, __ATOMIC_RELEASE);
 	lock_release(&recorder.grow);
 }
 
@@ -126,7 +124,7 @@ static void check_next(void)
 	const struct session_module *all = (const void *)recorder.shm.sect[SECT_MODULES].base;
 	uint64_t used = __atomic_load_n(&recorder.hdr->section[SECT_MODULES].used, __ATOMIC_ACQUIRE);
 	static uint32_t turn;
-	struct dl_find_object o;
+	struct object o;
 	const struct known *k;
 	uintptr_t start;
 
@@ -135,22 +133,22 @@ static void check_next(void)
 	start = all[first_late + __atomic_fetch_add(&turn, 1, __ATOMIC_RELAXED) %
 		    (used - first_late)].start;
 	k = find(start);
-	if (k && (_dl_find_object((void *)start, &o) != 0 || !is_where_it_was(k, &o)))
+	if (k && (!objects_find(start, &o) || !is_where_it_was(k, &o)))
 		forget_all();
 }
 
 void module_watch_stack(const struct frame_cache *c, uint32_t depth)
 {
-	struct dl_find_object o = { .dlfo_map_start = NULL, .dlfo_map_end = NULL };
+	struct object o = { .start = 0 };
 
 	check_next();
 	for (uint32_t i = 0; i < depth; i++) {
-		char *ip = (char *)(c->frame[c->count - 1 - (int)i].ip & ~FRAME_EXACT);
+		uintptr_t ip = c->frame[c->count - 1 - (int)i].ip & ~FRAME_EXACT;
 
 		/* neighbours are often of one object */
-		if (ip > (char *)o.dlfo_map_start && ip <= (char *)o.dlfo_map_end)
+		if (ip > o.start && ip <= o.end)
 			continue;
-		if (_dl_find_object(ip - 1, &o) != 0 || is_known(&o))
+		if (!objects_find(ip - 1, &o) || is_known(&o))
 			continue;
 		if (modules_add(&o))
 			void_kept();

@@ -3,7 +3,7 @@
  * module_watch.h - notices objects that come and go.
  *
  * What comes is noticed when a frame of it is in a stack that is inserted, with
- * _dl_find_object, which takes no lock. dl_iterate_phdr would make malloc take a
+ * objects.h, which takes no lock of others. dl_iterate_phdr would make malloc take a
  * lock of the loader's: one that a callback of the program's may hold while it waits
  * for a thread that allocates, and that nobody releases in a child which is forked
  * meanwhile.

@@ -2,7 +2,6 @@
 /* modules.c - see modules.h. */
 #include "modules.h"
 
-#include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
@@ -158,7 +157,8 @@ static uint32_t module_flags(const char *name)
 {
 	if (!name[0])
 		return SESSION_MODULE_EXE;
-	return strncmp(name, "linux-vdso", 10) ? 0 : SESSION_MODULE_VDSO;
+	return !strncmp(name, "linux-vdso", 10) || !strncmp(name, "linux-gate", 10) ?
+		SESSION_MODULE_VDSO : 0;
 }
 
 /* The module joins the others, if it is new. True: it took over addresses of one that is gone. */
@@ -200,51 +200,54 @@ static bool add(struct session_module *m, const char *name)
 }
 
 /* What dl_iterate_phdr would tell. False: the object's program headers are not behind its start. */
-static bool read_headers(const struct dl_find_object *o, struct dl_phdr_info *info)
+static bool read_headers(const struct object *o, struct dl_phdr_info *info)
 {
-	const ElfW(Ehdr) *elf = o->dlfo_map_start;
-	size_t mapped = (size_t)((char *)o->dlfo_map_end - (char *)o->dlfo_map_start);
+	const ElfW(Ehdr) *elf = (const void *)o->start;
+	size_t mapped = o->end - o->start;
 
 	if (mapped < sizeof(*elf) || memcmp(elf->e_ident, ELFMAG, SELFMAG) ||
 	    elf->e_phentsize != sizeof(ElfW(Phdr)) ||
 	    elf->e_phoff + elf->e_phnum * sizeof(ElfW(Phdr)) > (mapped < 4096 ? mapped : 4096))
 		return false;
 	*info = (struct dl_phdr_info){
-		.dlpi_addr = o->dlfo_link_map->l_addr,
+		.dlpi_addr = o->bias,
 		.dlpi_phdr = (const void *)((const char *)elf + elf->e_phoff),
 		.dlpi_phnum = elf->e_phnum,
 	};
 	return true;
 }
 
-bool modules_add(const struct dl_find_object *o)
+bool modules_add(const struct object *o)
 {
 	struct session_module m = {
-		.bias = o->dlfo_link_map->l_addr,
-		.start = (uintptr_t)o->dlfo_map_start & ~4095ull,
-		.end = ((uintptr_t)o->dlfo_map_end + 4095) & ~4095ull,
+		.bias = o->bias,
+		.start = o->start & ~4095ull,
+		.end = (o->end + 4095) & ~4095ull,
 	};
 	struct dl_phdr_info info;
 
 	if (read_headers(o, &info))
 		m = describe(&info);
-	return add(&m, o->dlfo_link_map->l_name);
+	return add(&m, o->name);
 }
 
 static int add_mapped(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	struct session_module m = describe(info);
+	bool *program = arg;
 
 	(void)size;
-	(void)arg;
 	if (m.start < m.end)
-		add(&m, info->dlpi_name);
+		add(&m, *program ? "" : info->dlpi_name);
+	*program = false;
 	return 0;
 }
 
 int modules_init(void)
 {
-	dl_iterate_phdr(add_mapped, NULL);
+	bool program = true;	/* it comes first */
+
+	dl_iterate_phdr(add_mapped, &program);
 	module_watch_init();
 	return recorder.hdr->section[SECT_MODULES].used > 1 ? 0 : -ENOSPC;
 }

@@ -9,15 +9,16 @@
 #ifndef PRELOAD_MODULES_H
 #define PRELOAD_MODULES_H
 
-#include <dlfcn.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "objects.h"
 
 /* Records all objects that are mapped now. 0 or -errno. */
 int modules_init(void);
 
 /* Records the object unless it is known. True: the epoch has advanced. No lock held. */
-bool modules_add(const struct dl_find_object *o);
+bool modules_add(const struct object *o);
 
 /* Adds @s to SECT_STRINGS; its offset, 0 when there is no room. Under the growth lock. */
 uint32_t session_string(const char *s);

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "elf_object.h"
+#include "real_musl.h"
+
 struct real_functions real;
 
 static atomic_int resolving;
@@ -20,6 +23,8 @@ void *real_symbol(const char *name)
 }
 
 #define RESOLVE(member, name) (*(void **)&real.member = real_symbol(name))
+
+WEAK_IMPORT(dladdr1);
 
 struct containing {
 	uintptr_t addr, start, end;
@@ -82,14 +87,30 @@ static int leads_elsewhere(const char *name, const void *own_base)
 	return info.dli_fbase != own_base;
 }
 
+/* Is this library the first of all objects to define malloc? 1: yes; 2: another is. */
+static int find_first(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	const struct elf_name *name = arg;
+	struct elf_object o;
+	uint32_t state = 0;
+
+	(void)size;
+	if (!elf_object_open(&o, info) || !elf_object_function(&o, name, &state))
+		return 0;
+	return elf_object_contains(&o, (uintptr_t)find_first) ? 1 : 2;
+}
+
 /* In a running program (real_use) all names lead elsewhere, which says nothing. */
 static bool is_bypassed(void)
 {
 	static const char *const names[] = { "malloc", "calloc", "posix_memalign", "aligned_alloc" };
+	struct elf_name first = elf_name(names[0]);
 	Dl_info own;
 
 	if (lookup_name || !dladdr((void *)is_bypassed, &own))
 		return false;
+	if (!dladdr1)
+		return dl_iterate_phdr(find_first, &first) == 2;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		int answer = leads_elsewhere(names[i], own.dli_fbase);
 
@@ -126,6 +147,7 @@ bool real_resolve(void)
 	if (!real.malloc || !real.free || !real.calloc || !real.realloc)
 		return false;
 	find_allocator();
+	real_musl_amend();
 	real.bypassed = is_bypassed();
 	__atomic_store_n(&real.resolved, true, __ATOMIC_RELEASE);
 	__atomic_store_n(&real.ready, !real.bypassed, __ATOMIC_RELEASE);

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+/* cfi_epilogue.c - see cfi_epilogue.h. */
+#include "cfi_epilogue.h"
+
+#if defined(__x86_64__)
+
+#include <assert.h>
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "compiler.h"
+#include "epilogue.h"
+
+WEAK_IMPORT(_dl_find_object);
+
+struct text {
+	uintptr_t start, end;
+};
+
+/* Of musl, which is its own loader; empty: this is another C library. */
+static struct text musl_text(void)
+{
+	uintptr_t base = _dl_find_object ? 0 : getauxval(AT_BASE);
+	const ElfW(Ehdr) *elf = (const void *)base;
+	const ElfW(Phdr) *ph;
+
+	if (!base)
+		return (struct text){ 0, 0 };
+	ph = (const void *)(base + elf->e_phoff);
+	for (unsigned int i = 0; i < elf->e_phnum; i++)
+		if (ph[i].p_type == PT_LOAD && (ph[i].p_flags & PF_X))
+			return (struct text){ base + ph[i].p_vaddr,
+					      base + ph[i].p_vaddr + ph[i].p_memsz };
+	return (struct text){ 0, 0 };
+}
+
+static size_t read_code(void *arg, uint64_t at, uint8_t *to, size_t size)
+{
+	const struct text *text = arg;
+
+	if (at < text->start || at >= text->end)
+		return 0;
+	if (size > text->end - at)
+		size = text->end - at;
+	memcpy(to, (const void *)at, size);
+	return size;
+}
+
+static bool is_final(void *arg, uint64_t addr)
+{
+	static void *const final[] = {
+		(void *)exit, (void *)abort, (void *)pthread_exit, (void *)quick_exit,
+		(void *)longjmp,
+	};
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(final) / sizeof(final[0]); i++)
+		if ((uint64_t)final[i] == addr)
+			return true;
+	return false;
+}
+
+static const uint8_t dwarf_reg[SAVED_REGS] = { CFI_REG_BX, CFI_REG_BP, CFI_REG_R12, 13, 14, 15 };
+
+static void fill(struct cfi_row *row, const struct epilogue *e)
+{
+	*row = (struct cfi_row){ .cfa_reg = e->by_bp ? CFI_REG_BP : CFI_REG_SP, .cfa_off = e->cfa };
+	row->rule[CFI_REG_RA] = (struct cfi_reg_rule){ .kind = R_OFFSET, .off = -8 };
+	for (int r = 0; r < SAVED_REGS; r++)
+		if (e->below[r])
+			row->rule[dwarf_reg[r]] = (struct cfi_reg_rule){ .kind = R_OFFSET,
+									 .off = -e->below[r] };
+}
+
+enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row)
+{
+	struct text text = musl_text();
+	struct epilogue_code code = { read_code, is_final, &text };
+	struct epilogue e;
+	int err;
+
+	if (ip < text.start || ip >= text.end)
+		return CFI_NONE;
+	err = epilogue_follow(&code, ip, &e);
+	if (err)
+		return err == -ENOENT ? CFI_END : CFI_NONE;
+	fill(row, &e);
+	return CFI_STEP;
+}
+
+#else
+
+enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row)
+{
+	(void)ip;
+	(void)row;
+	return CFI_NONE;
+}
+
+#endif

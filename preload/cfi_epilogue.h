@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+/*
+ * cfi_epilogue.h - rows for musl's own code, which comes without call frame
+ * information (epilogue.h).
+ */
+#ifndef PRELOAD_CFI_EPILOGUE_H
+#define PRELOAD_CFI_EPILOGUE_H
+
+#include "cfi_row.h"
+
+/* The row for the instruction at @ip. CFI_STEP, CFI_END or CFI_NONE. */
+enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row);
+
+#endif
