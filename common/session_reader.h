@@ -135,6 +135,9 @@ uint64_t session_ticks_to_ns(const struct session *s, uint64_t ticks);
 /* The other way around: ticks since clock.tick0 at a moment of CLOCK_MONOTONIC; 0 before. */
 uint64_t session_ns_to_tick(const struct session *s, uint64_t ns);
 
+/* Was the session recorded on this host, since it was booted last? */
+bool session_is_of_this_boot(const struct session *s);
+
 /* Is the session still being written by a living process of this host? */
 bool session_is_running(const struct session *s);
 

@@ -49,7 +49,7 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-static bool same_boot(const struct session *s)
+bool session_is_of_this_boot(const struct session *s)
 {
 	const char *id = session_string(s, s->view.header.boot_id);
 	char *text;
@@ -96,7 +96,7 @@ bool session_is_running(const struct session *s)
 	const struct session_header *h = &s->view.header;
 	uint64_t ticks;
 
-	return h->state == SESSION_LIVE && same_boot(s) && start_ticks(h->pid, &ticks) &&
+	return h->state == SESSION_LIVE && session_is_of_this_boot(s) && start_ticks(h->pid, &ticks) &&
 	       ticks == h->start_ticks;
 }
 

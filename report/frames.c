@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* frames.c - stacks of one session to stacks of the report: addresses become locations. */
+#include "report/jit_map.h"
 #include "report/report_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /*
  * No writer lets stacks share frames, but a hostile session may, and make a small
@@ -34,6 +37,8 @@ struct frame_map {
 	struct known *known;
 	size_t known_count, known_room;
 	struct hash_index index;
+	struct jit_map *jit;	/* read when the first address asks for it; NULL: none */
+	bool jit_tried;
 	uint32_t *modules;	/* the session's modules to the symbolizer's */
 	uint32_t *stack_ids;	/* the session's stacks to the report's */
 	struct pair *pairs;
@@ -56,6 +61,45 @@ static uint32_t module_id(struct frame_map *map, const struct session_module *m)
 	return map->modules[index];
 }
 
+/* When the session's process started: CLOCK_REALTIME, seconds. */
+static time_t process_start(const struct session *s)
+{
+	struct timespec real, boot;
+
+	if (clock_gettime(CLOCK_REALTIME, &real) || clock_gettime(CLOCK_BOOTTIME, &boot))
+		return 0;
+	return real.tv_sec - boot.tv_sec - 1 +
+	       (time_t)(session_header(s)->start_ticks / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
+/* The map of a process of another host or boot is only looked for where --sysroot says. */
+static const struct jit_map *jit_map(struct frame_map *map)
+{
+	const struct session_header *h = session_header(map->s);
+	const char *root = symbolizer_sysroot(map->r->sym);
+	bool here = session_is_of_this_boot(map->s);
+
+	if (map->jit_tried)
+		return map->jit;
+	map->jit_tried = true;
+	if (!map->kernel && (here || *root))
+		map->jit = jit_map_read(root, h->pid, h->uid, here ? process_start(map->s) : 0);
+	return map->jit;
+}
+
+/* An address in no module: code that the process has made, or none. */
+static uint32_t made_location(struct frame_map *map, uint64_t addr, bool exact)
+{
+	const struct jit_map *jit = jit_map(map);
+	uint64_t start;
+	const char *name = jit ? jit_map_find(jit, addr - !exact, &start) : NULL;
+	uint32_t module = name ? symbolizer_module(map->r->sym, "jit", NULL, 0) : 0;
+
+	if (!module)
+		return symbolizer_address(map->r->sym, 0, addr, exact);
+	return symbolizer_named(map->r->sym, module, name, addr - start, addr, NULL, 0);
+}
+
 static uint32_t user_location(struct frame_map *map, uint64_t frame, uint32_t epoch)
 {
 	uint64_t addr = frame & ~STACK_EXACT_BIT;
@@ -66,7 +110,7 @@ static uint32_t user_location(struct frame_map *map, uint64_t frame, uint32_t ep
 	if (!m && !exact && addr)
 		m = session_find_module(map->s, addr - 1, epoch);
 	if (!m)
-		return symbolizer_address(map->r->sym, 0, addr, exact);
+		return made_location(map, addr, exact);
 	return symbolizer_address(map->r->sym, module_id(map, m), addr - m->bias, exact);
 }
 
@@ -258,6 +302,7 @@ void frame_map_free(struct frame_map *map)
 		return;
 	hash_index_free(&map->index);
 	hash_index_free(&map->pair_index);
+	jit_map_free(map->jit);
 	free(map->pairs);
 	free(map->known);
 	free(map->modules);

@@ -101,6 +101,11 @@ void symbolizer_free(struct symbolizer *sym)
 	free(sym);
 }
 
+const char *symbolizer_sysroot(const struct symbolizer *sym)
+{
+	return sym->sysroot;
+}
+
 const char *symbolizer_string(struct symbolizer *sym, const char *s)
 {
 	return strpool_add(sym->strings, s);

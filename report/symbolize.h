@@ -65,6 +65,7 @@ struct symbol_module {
  */
 struct symbolizer *symbolizer_new(const char *sysroot);
 void symbolizer_free(struct symbolizer *sym);	/* NULL is allowed */
+const char *symbolizer_sysroot(const struct symbolizer *sym);	/* "": here */
 
 /* The id of a module; equal ones (same build-id and name, or same path) are one. */
 uint32_t symbolizer_module(struct symbolizer *sym, const char *path, const uint8_t *build_id,
