@@ -45,6 +45,14 @@ int inject_look(struct inject *in, struct inject_why *why)
 	return 0;
 }
 
+/* Is it stopped for us? It was asked to in an earlier round, and did when we had stopped waiting. */
+static bool is_held_already(pid_t tid)
+{
+	struct inject_status s;
+
+	return !inject_read_status(tid, &s) && s.state == 't' && s.tracer == getpid();
+}
+
 static char thread_state(pid_t pid, pid_t tid)
 {
 	char name[64], text[512], *end;
@@ -60,7 +68,7 @@ static char thread_state(pid_t pid, pid_t tid)
 	return state;
 }
 
-/* Lists the threads that can be stopped, those that sleep first. Returns how many. */
+/* Lists the threads that can be stopped or are: the running ones come last. Returns how many. */
 static size_t list_threads(pid_t pid, pid_t *tids, size_t room)
 {
 	size_t count = 0, sleeping = 0;
@@ -74,10 +82,10 @@ static size_t list_threads(pid_t pid, pid_t *tids, size_t room)
 		pid_t tid = (pid_t)atoi(e->d_name);
 		char state = tid > 0 ? thread_state(pid, tid) : 'X';
 
-		if (state != 'S' && state != 'R')
+		if (state != 'S' && state != 'R' && !(state == 't' && is_held_already(tid)))
 			continue;
 		tids[count++] = tid;
-		if (state == 'S') {
+		if (state != 'R') {
 			tids[count - 1] = tids[sleeping];
 			tids[sleeping++] = tid;
 		}

@@ -124,7 +124,7 @@ static int do_vfork(void)
 		syscall(SYS_nanosleep, &ts, NULL);
 		_exit(0);
 	}
-	return pid < 0 || waitpid(pid, &status, 0) < 0 || status ? -1 : 0;
+	return pid < 0 || waitpid(pid, &status, 0) < 0 || status ? -1 : do_read();
 }
 
 static volatile sig_atomic_t handled;

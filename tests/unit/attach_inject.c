@@ -275,6 +275,30 @@ static void says_why_not(void **state)
 	assert_null(in);
 }
 
+static bool is_in_state(pid_t pid, char state)
+{
+	struct inject_status s;
+
+	return !inject_read_status(pid, &s) && s.state == state;
+}
+
+/* A thread that stopped when nobody waited for it any more is found stopped the next time. */
+static void takes_who_stopped_late(void **state)
+{
+	pid_t pid = child(stay);
+	struct inject_why why = { "" };
+	struct inject *in = NULL;
+
+	(void)state;
+	assert_int_equal(ptrace(PTRACE_SEIZE, pid, NULL, 0), 0);
+	assert_int_equal(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
+	while (!is_in_state(pid, 't'))
+		usleep(1000);
+	assert_int_equal(inject_open(&in, pid, 5000, &why), 0);
+	inject_close(in);
+	end(pid);
+}
+
 /* Lines as the kernel writes them (fs/proc/array.c, arch/x86/kernel/cpu/proc.c). */
 static bool has_shadow_stack(const char *features)
 {
@@ -343,6 +367,7 @@ int main(void)
 		cmocka_unit_test(judges_by_the_stack), cmocka_unit_test(calls_and_returns),
 		cmocka_unit_test(survives_a_fault), cmocka_unit_test(outlives_its_tracer),
 		cmocka_unit_test(says_why_not), cmocka_unit_test(knows_a_shadow_stack),
+		cmocka_unit_test(takes_who_stopped_late),
 		cmocka_unit_test(gives_up_in_time),
 	};
 	sigset_t chld;
