@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "huge.h"
 #include "lifecycle.h"
 #include "module_watch.h"
 #include "real.h"
@@ -45,6 +46,7 @@ static void freeze(void)
 		lifecycle_start();
 	recorder.frozen = true;
 	recorder.shm.frozen = true;
+	huge_stop();
 }
 
 EXPORT int prctl(int op, ...)

@@ -3,14 +3,26 @@
 #include "live_table.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "huge.h"
 #include "sys.h"
 
 #define LEAF_BYTES (LEAF_SLOTS * sizeof(uint32_t))
 
+/* A leaf has parts, each of which may be a huge page. */
+#define PARTS_SHIFT	2
+#define PARTS		(1u << PARTS_SHIFT)
+#define PART_SHIFT	(LEAF_SHIFT - PARTS_SHIFT)	/* of an address: number of its part */
+#define PART_WORDS	((LEAF_SLOTS >> SLOTS_PER_BIT_SHIFT) / 64 / PARTS)
+#define PART_DENSE	(PART_WORDS * 64 / 8 * 7)	/* small pages in use */
+
+static_assert(LEAF_BYTES == PARTS * HUGE_PAGE, "a part is a huge page");
+
 /* Behind a leaf's slots, on a page of its own. */
+#define LINK_BYTES 4096u
 struct leaf_link {
-	uint64_t used[(LEAF_SLOTS >> SLOTS_PER_BIT_SHIFT) / 64];	/* live_page_bits() */
+	uint64_t used[PARTS][PART_WORDS];	/* live_page_bits() */
 	uint32_t *next;		/* all leaves, for live_reset() */
 };
 
@@ -24,21 +36,26 @@ static struct leaf_link *link_of(uint32_t *leaf)
 
 int live_init(void)
 {
+	if (live_root)
+		return 0;
+	live_root = sys_reserve(ROOT_SLOTS * sizeof(*live_root));
 	if (!live_root)
-		live_root = sys_reserve(ROOT_SLOTS * sizeof(*live_root));
-	return live_root ? 0 : -ENOMEM;
+		return -ENOMEM;
+	huge_none(live_root, ROOT_SLOTS * sizeof(*live_root));
+	return 0;
 }
 
 uint32_t *live_make_leaf(uintptr_t addr)
 {
 	uint32_t **place = &live_root[addr >> LEAF_SHIFT];
-	uint32_t *leaf = sys_reserve(LEAF_BYTES + sizeof(struct leaf_link)), *other = NULL;
+	uint32_t *leaf = sys_reserve_aligned(LEAF_BYTES + LINK_BYTES, HUGE_PAGE), *other = NULL;
 
 	if (!leaf)
 		return NULL;
+	huge_none(leaf, LEAF_BYTES);
 	if (!__atomic_compare_exchange_n(place, &other, leaf, 0, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
-		sys_munmap(leaf, LEAF_BYTES + sizeof(struct leaf_link));
+		sys_munmap(leaf, LEAF_BYTES + LINK_BYTES);
 		return other;
 	}
 	link_of(leaf)->next = __atomic_load_n(&all_leaves, __ATOMIC_RELAXED);
@@ -48,10 +65,47 @@ uint32_t *live_make_leaf(uintptr_t addr)
 	return leaf;
 }
 
+static unsigned int pages_used(uintptr_t part)
+{
+	uint32_t *leaf = NULL;
+	unsigned int n = 0;
+
+	if (part < ROOT_SLOTS * PARTS)
+		leaf = __atomic_load_n(&live_root[part >> PARTS_SHIFT], __ATOMIC_ACQUIRE);
+	for (unsigned int i = 0; leaf && i < PART_WORDS; i++)
+		n += (unsigned int)__builtin_popcountll(
+			__atomic_load_n(&link_of(leaf)->used[part % PARTS][i], __ATOMIC_RELAXED));
+	return n;
+}
+
+/* Heaps grow upwards or downwards, and a part that follows a full one will be full. */
+static bool will_be_dense(uintptr_t part)
+{
+	return !pages_used(part) &&
+	       (pages_used(part - 1) >= PART_DENSE || pages_used(part + 1) >= PART_DENSE);
+}
+
+/* Written to first: a page that is read first is faulted twice. */
+void live_begin_page(uint32_t *leaf, uintptr_t addr)
+{
+	uintptr_t part = addr >> PART_SHIFT;
+	uint32_t *slot = live_slot(addr);
+	uint64_t bit, *bits = live_page_bits(leaf, addr, &bit);
+
+	if (will_be_dense(part))
+		huge_private(leaf + LEAF_SLOTS / PARTS * (part % PARTS), slot);
+	else
+		__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
+	__atomic_fetch_or(bits, bit, __ATOMIC_RELAXED);
+}
+
 void live_reset(void)
 {
-	for (uint32_t *leaf = all_leaves; leaf; leaf = link_of(leaf)->next)
+	for (uint32_t *leaf = all_leaves; leaf; leaf = link_of(leaf)->next) {
 		sys_madvise(leaf, LEAF_BYTES, MADV_DONTNEED);
+		huge_none(leaf, LEAF_BYTES);
+		memset(link_of(leaf)->used, 0, sizeof(link_of(leaf)->used));
+	}
 }
 
 uint64_t live_resident_bytes(void)

@@ -3,7 +3,8 @@
  * live_table.h - the live allocations: from an address to its record.
  *
  * An address-indexed shadow in two levels: one u32 record index per 32 bytes of
- * address space, in leaves of 64 MiB each, private and touched lazily. No lock:
+ * address space, in leaves of 64 MiB each, private and touched lazily: a page at a
+ * time, or 2 MiB where the heap has used all of the 2 MiB beside them. No lock:
  * between malloc's return and free an address belongs to one caller, and so do
  * its shadow slot and its record. The records themselves are in the session
  * (SECT_RECORDS); they carry the address, so a reader needs no shadow.
@@ -40,6 +41,9 @@ uint64_t live_resident_bytes(void);
 
 /* The leaf for @addr, made when missing. NULL: no memory. */
 COLD uint32_t *live_make_leaf(uintptr_t addr);
+
+/* The first time that something is recorded near @addr, which is the caller's. */
+COLD void live_begin_page(uint32_t *leaf, uintptr_t addr);
 
 /* May a block be recorded at @addr? */
 static ALWAYS_INLINE bool live_address(uintptr_t addr)
@@ -89,19 +93,19 @@ static ALWAYS_INLINE uint32_t *live_slot_used(uintptr_t addr)
 /* The same, made when missing. NULL: no memory, or no user address. */
 static ALWAYS_INLINE uint32_t *live_slot_make(uintptr_t addr)
 {
-	uint32_t *slot = live_slot(addr);
+	uint32_t *slot = live_slot(addr), *leaf;
 	uint64_t bit, *bits;
 
 	if (unlikely(!slot) && live_address(addr)) {
-		uint32_t *leaf = live_make_leaf(addr);
-
+		leaf = live_make_leaf(addr);
 		slot = leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
 	}
 	if (unlikely(!slot))
 		return NULL;
-	bits = live_page_bits(slot - ((addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)), addr, &bit);
+	leaf = slot - ((addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1));
+	bits = live_page_bits(leaf, addr, &bit);
 	if (unlikely(!(__atomic_load_n(bits, __ATOMIC_RELAXED) & bit)))
-		__atomic_fetch_or(bits, bit, __ATOMIC_RELAXED);
+		live_begin_page(leaf, addr);
 	return slot;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "../common/session_sizes.h"
+#include "huge.h"
 #include "sys.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -18,6 +19,7 @@
 #define MAX_EXTENT	(64u << 20)
 #define SMALL_SECTION	(8u << 20)
 #define MAX_COMMIT	(256u << 10)
+#define HUGE_SESSION	(32 * HUGE_PAGE)	/* sessions that cannot become larger have small pages */
 
 /* Each has a page to begin with. */
 static const uint32_t first_sections[] = { SECT_STRINGS, SECT_MODULES, SECT_FRAMES, SECT_STACKS,
@@ -105,12 +107,12 @@ static int reserve_arena(struct shm *s)
 	char *p;
 
 	for (int id = 0; id < SECT_MAX; id++)
-		total += s->sect[id].reserved;
-	p = sys_mmap(NULL, total, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		total += huge_up(s->sect[id].reserved);
+	p = sys_mmap(NULL, total + HUGE_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (p == MAP_FAILED)
 		return -errno;
 	s->arena = p;
-	s->arena_bytes = total;
+	s->arena_bytes = total + HUGE_PAGE;
 	return 0;
 }
 
@@ -229,6 +231,16 @@ int shm_create(struct shm *s, const char *path, uint64_t max_bytes)
 	return 0;
 }
 
+/* Where a section of @mapped bytes that were to grow to @end should end: see shm.h. */
+static uint64_t extent_end(const struct shm *s, uint64_t mapped, uint64_t need, uint64_t end)
+{
+	if (end <= HUGE_PAGE || s->file_bytes < HUGE_SESSION)
+		return end;
+	if (huge_down(end) > mapped && huge_down(end) >= need)
+		return huge_down(end);
+	return huge_up(end > need ? end : need);
+}
+
 /* Growth by a share keeps the number of extents small, and the waste. */
 static uint64_t extent_bytes(const struct shm *s, const struct shm_section *sec, uint64_t need)
 {
@@ -240,6 +252,7 @@ static uint64_t extent_bytes(const struct shm *s, const struct shm_section *sec,
 		len = MAX_EXTENT;
 	if (sec->mapped + len < need)
 		len = page_up(need - sec->mapped);
+	len = extent_end(s, sec->mapped, need, sec->mapped + len) - sec->mapped;
 	if (sec->mapped + len > sec->reserved)
 		len = sec->reserved - sec->mapped;
 	/* The last pages of the file may still be enough. */
@@ -280,9 +293,9 @@ static int move_to_arena(struct shm *s, int id)
 
 	if (!s->arena && reserve_arena(s))
 		return -ENOSPC;
-	to = s->arena;
+	to = (char *)huge_up((uintptr_t)s->arena);
 	for (int i = 0; i < id; i++)
-		to += s->sect[i].reserved;
+		to += huge_up(s->sect[i].reserved);
 	if (sec->mapped && !map_extent(s, to, sec->file_end - sec->mapped, sec->mapped))
 		return -ENOSPC;
 	sec->arena = to;
@@ -290,17 +303,26 @@ static int move_to_arena(struct shm *s, int id)
 	return 0;
 }
 
+static bool is_huge(uint64_t at)
+{
+	return at && at % HUGE_PAGE == 0;
+}
+
 static int add_extent(struct shm *s, int id, uint64_t need)
 {
 	struct shm_section *sec = &s->sect[id];
 	uint64_t len = extent_bytes(s, sec, need), off = s->hdr->file_used;
 
+	/* (what is left out there stays a hole of the file) */
+	if (is_huge(sec->mapped) && huge_up(off) + len <= s->file_bytes)
+		off = huge_up(off);
 	if (s->hdr->extent_count == SESSION_MAX_EXTENTS || off + len > s->file_bytes)
 		return -EFBIG;
 	if (!sec->arena && move_to_arena(s, id))
 		return -ENOSPC;
 	if (!map_extent(s, sec->arena + sec->mapped, off, len))
 		return -ENOSPC;
+	s->hdr->file_used = off;
 	append_extent(s, id, len);
 	return 0;
 }
@@ -312,6 +334,11 @@ static int commit(struct shm *s, struct shm_section *sec, uint64_t need)
 	uint64_t off = sec->file_end - room, len = page_up(need - sec->committed);
 	int ret;
 
+	if (is_huge(sec->committed | off) && room >= HUGE_PAGE &&
+	    huge_shared(sec->base + sec->committed)) {
+		sec->committed += HUGE_PAGE;
+		return 0;
+	}
 	if (step > MAX_COMMIT)
 		step = MAX_COMMIT;
 	if (len > room)
@@ -332,7 +359,7 @@ static int commit(struct shm *s, struct shm_section *sec, uint64_t need)
 int shm_grow(struct shm *s, int id, uint64_t bytes)
 {
 	struct shm_section *sec = &s->sect[id];
-	int ret = 0;
+	int ret = 0, err = errno;
 
 	if (sec->committed >= bytes)
 		return 0;
@@ -344,6 +371,7 @@ int shm_grow(struct shm *s, int id, uint64_t bytes)
 		if (!ret)
 			ret = commit(s, sec, bytes);
 	}
+	errno = err;
 	return ret;
 }
 

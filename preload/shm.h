@@ -15,7 +15,9 @@
  * Before they are touched, pages are reserved with MADV_POPULATE_WRITE (Linux
  * 5.14), which fails where a store would raise SIGBUS (file system full); on
  * older kernels with posix_fallocate on the re-opened file. That is done a few
- * pages at a time: extents are larger than what is used of them.
+ * pages at a time: extents are larger than what is used of them. From 2 MiB on,
+ * the extents of a section begin and end at multiples of that in the file and in
+ * memory, so that one huge page after another can be had (huge.h).
  *
  * What is not a section yet cannot be accessed, so that mlockall() does not fill
  * the file, and nothing of the session is in a core dump.
@@ -59,7 +61,10 @@ struct shm {
  */
 int shm_create(struct shm *s, const char *path, uint64_t max_bytes);
 
-/* Makes at least @bytes of section @id usable. 0, -ENOSPC or -EFBIG. The base may move. */
+/*
+ * Makes at least @bytes of section @id usable. 0, -ENOSPC or -EFBIG. The base may move;
+ * errno stays.
+ */
 int shm_grow(struct shm *s, int id, uint64_t bytes);
 
 /* Cuts the file to its used size. Quietly does nothing when the path now names another file. */

@@ -121,6 +121,20 @@ static inline void *sys_reserve(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+/* The same at a multiple of @align; both are multiples of a page. */
+static inline void *sys_reserve_aligned(size_t len, size_t align)
+{
+	char *p = sys_reserve(len + align);
+	size_t before = -(uintptr_t)p & (align - 1);
+
+	if (!p)
+		return NULL;
+	if (before)
+		sys_munmap(p, before);
+	sys_munmap(p + before + len, align - before);
+	return p + before;
+}
+
 /* How many bytes of the pages in [p, p + len) are in memory. */
 static inline uint64_t sys_resident(const void *p, size_t len)
 {

@@ -78,6 +78,37 @@ static void values_stay_where_they_were_put(void **state)
 	}
 }
 
+/* A heap that grows upwards, and one downwards, through parts that become huge pages. */
+static void dense_heaps(void **state)
+{
+	enum { BLOCKS = 1 << 20, STEP = 64 };
+	const uintptr_t up = 0x100000000000ul, down = 0x200000000000ul;
+
+	(void)state;
+	for (uint32_t i = 0; i < BLOCKS; i++) {
+		*live_slot_make(up + i * STEP) = i + 1;
+		*live_slot_make(down - i * STEP) = i + 1;
+	}
+	assert_null(live_slot(up - STEP));
+	for (uint32_t i = 0; i < BLOCKS; i++) {
+		assert_int_equal(*live_slot_used(up + i * STEP), i + 1);
+		assert_int_equal(*live_slot_used(up + i * STEP + STEP / 2), 0);
+		assert_int_equal(*live_slot_used(down - i * STEP), i + 1);
+	}
+}
+
+/* Parts that are used here and there have no memory but where they are used. */
+static void sparse_heaps(void **state)
+{
+	const uintptr_t base = 0x300000000000ul;
+	uint64_t before = live_resident_bytes();
+
+	(void)state;
+	for (uintptr_t i = 0; i < 64; i++)
+		*live_slot_make(base + i * (LEAF / 8)) = 1;
+	assert_true(live_resident_bytes() - before <= 64 * 4096);
+}
+
 static void reset_forgets_all(void **state)
 {
 	uint32_t *slots[100];
@@ -88,6 +119,7 @@ static void reset_forgets_all(void **state)
 		*slots[i] = 1 + (uint32_t)i;
 	}
 	live_reset();
+	assert_null(live_slot_used(0x100000000000ul));
 	for (uintptr_t i = 0; i < 100; i++)
 		assert_int_equal(*live_slot_make(i * LEAF + i * 32), 0);
 }
@@ -99,6 +131,8 @@ int main(void)
 		cmocka_unit_test(other_address_spaces_have_no_slot),
 		cmocka_unit_test(neighbours_do_not_share),
 		cmocka_unit_test(values_stay_where_they_were_put),
+		cmocka_unit_test(dense_heaps),
+		cmocka_unit_test(sparse_heaps),
 		cmocka_unit_test(reset_forgets_all),
 	};
 

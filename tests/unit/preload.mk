@@ -13,7 +13,7 @@ unit-mmap_table-srcs = $(recorder-srcs)
 unit-mmap_table-cflags := -D_GNU_SOURCE -ftls-model=initial-exec -fno-omit-frame-pointer
 unit-config-srcs := preload/config.c
 unit-config-cflags := -D_GNU_SOURCE
-unit-shm-srcs := preload/shm.c
+unit-shm-srcs := preload/shm.c preload/huge.c
 unit-shm-cflags := -D_GNU_SOURCE
-unit-live_table-srcs := preload/live_table.c
+unit-live_table-srcs := preload/live_table.c preload/huge.c
 unit-live_table-cflags := -D_GNU_SOURCE

@@ -124,6 +124,48 @@ static void sections_grow_side_by_side(void **state)
 	shm_unmap(&shm);
 }
 
+/* From 2 MiB on, extents begin and end at multiples of that, in the file and in memory. */
+static void large_sections(const char *file)
+{
+	static const int ids[] = { SECT_RECORDS, SECT_FRAMES, SECT_STRINGS };
+	uint64_t bytes[SECT_MAX] = { 0 };
+	int fd;
+
+	assert_int_equal(shm_create(&shm, file, 256 * MIB), 0);
+	for (uint64_t round = 0; round < 100; round++) {
+		int id = ids[round % 3];
+		uint64_t want = bytes[id] + (id == SECT_STRINGS ? 104 : 8 * (round * 977 % 40000));
+
+		assert_int_equal(shm_grow(&shm, id, want), 0);
+		assert_true(shm.sect[id].committed >= want);
+		assert_true(shm.sect[id].committed <= 2 * want + 3 * MIB);
+		fill(id, bytes[id], want);
+		bytes[id] = want;
+	}
+	assert_true(bytes[SECT_RECORDS] > 4 * MIB);
+	assert_int_equal(((uintptr_t)shm.sect[SECT_RECORDS].base | shm.sect[SECT_RECORDS].mapped |
+			  shm.sect[SECT_RECORDS].file_end) % (2 * MIB), 0);
+	shm_trim(&shm);
+	fd = open(file, O_RDONLY);
+	unlink(file);
+	file_holds(fd, bytes);
+	close(fd);
+	shm_unmap(&shm);
+}
+
+static void sections_become_large(void **state)
+{
+	(void)state;
+	large_sections(path);
+	/* on tmpfs, whatever the other is on, with huge pages where the kernel grants them */
+	if (access("/dev/shm", W_OK) == 0) {
+		char file[64];
+
+		snprintf(file, sizeof(file), "/dev/shm/%s.leak", strrchr(dir, '/') + 1);
+		large_sections(file);
+	}
+}
+
 static void growth_is_refused(void **state)
 {
 	(void)state;
@@ -240,17 +282,28 @@ static int far_below_file_size_limit(void)
 	return shm_create(&shm, path, 64 * MIB) == -EFBIG && access(path, F_OK) ? PASSED : FAILED;
 }
 
-static int on_full_file_system(void)
+static int fill_file_system(const char *options)
 {
 	char file[80];
 
 	/* root needs no user namespace, others may have one */
 	if ((geteuid() && unshare(CLONE_NEWUSER)) || unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
-	    mount("none", dir, "tmpfs", 0, "size=600k"))
+	    mount("none", dir, "tmpfs", 0, options))
 		return SKIPPED;
 	snprintf(file, sizeof(file), "%s/full.leak", dir);
 	return fill_up(file, 64 * MIB, -ENOSPC);
+}
+
+static int on_full_file_system(void)
+{
+	return fill_file_system("size=600k");
+}
+
+/* A huge page finds no room any more where small ones do. */
+static int on_larger_file_system(void)
+{
+	return fill_file_system("size=5000k");
 }
 
 static void file_size_limit(void **state)
@@ -265,12 +318,14 @@ static void full_file_system(void **state)
 {
 	(void)state;
 	in_child(on_full_file_system);
+	in_child(on_larger_file_system);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(sections_grow_side_by_side, fresh),
+		cmocka_unit_test_setup(sections_become_large, fresh),
 		cmocka_unit_test_setup(growth_is_refused, fresh),
 		cmocka_unit_test_setup(what_exists_is_not_touched, fresh),
 		cmocka_unit_test_setup(another_file_of_that_name_is_left_alone, fresh),
