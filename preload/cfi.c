@@ -51,7 +51,7 @@ static enum cfi_kind find_row(uintptr_t ip, bool exact, struct cfi_row *row, boo
 {
 	enum cfi_kind kind = cfi_find_row(exact ? ip : ip - 1, row, signal);
 
-	return kind == CFI_NONE ? cfi_row_by_epilogue(ip, row) : kind;
+	return kind == CFI_NONE ? cfi_row_by_epilogue(ip, row, signal) : kind;
 }
 
 struct cfi_rule cfi_lookup(uintptr_t pc)

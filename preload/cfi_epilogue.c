@@ -18,7 +18,10 @@
 #include "compiler.h"
 #include "epilogue.h"
 
+enum { OP_DEREF = 0x06, OP_BREG7 = 0x77 };	/* DWARF 5, 7.7.1 */
+
 WEAK_IMPORT(_dl_find_object);
+extern void __stack_chk_fail(void);
 
 struct text {
 	uintptr_t start, end;
@@ -57,7 +60,7 @@ static bool is_final(void *arg, uint64_t addr)
 {
 	static void *const final[] = {
 		(void *)exit, (void *)abort, (void *)pthread_exit, (void *)quick_exit,
-		(void *)longjmp,
+		(void *)longjmp, (void *)__assert_fail, (void *)__stack_chk_fail,
 	};
 
 	(void)arg;
@@ -79,7 +82,40 @@ static void fill(struct cfi_row *row, const struct epilogue *e)
 									 .off = -e->below[r] };
 }
 
-enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row)
+/* ---- signal handlers return here ------------------------------------------------------ */
+
+/* Of a register: what lies at sp + its offset in the kernel's struct ucontext. */
+static const uint8_t places[CFI_REGS][3] = {
+	[CFI_REG_BX] = { OP_BREG7, 0x80, 1 },	/* 128, as signed LEB128 */
+	[CFI_REG_BP] = { OP_BREG7, 0xf8, 0 },
+	[CFI_REG_R12] = { OP_BREG7, 0xc8, 0 },
+	[13] = { OP_BREG7, 0xd0, 0 },
+	[14] = { OP_BREG7, 0xd8, 0 },
+	[15] = { OP_BREG7, 0xe0, 0 },
+	[CFI_REG_RA] = { OP_BREG7, 0xa8, 1 },
+};
+static const uint8_t saved_sp[] = { OP_BREG7, 0xa0, 1, OP_DEREF };
+
+static bool returns_from_signal(const struct text *text, uintptr_t ip)
+{
+	/* mov $15, %rax (SYS_rt_sigreturn); syscall */
+	static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 5 };
+
+	return text->end - ip >= sizeof(code) && !memcmp((const void *)ip, code, sizeof(code));
+}
+
+static void fill_interrupted(struct cfi_row *row)
+{
+	*row = (struct cfi_row){ .cfa_expr = saved_sp, .cfa_expr_len = sizeof(saved_sp) };
+	for (int r = 0; r < CFI_REGS; r++)
+		if (places[r][0])
+			row->rule[r] = (struct cfi_reg_rule){ .kind = R_EXPR, .expr = places[r],
+							      .expr_len = sizeof(places[r]) };
+}
+
+/* -------------------------------------------------------------------------------------- */
+
+enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row, bool *signal)
 {
 	struct text text = musl_text();
 	struct epilogue_code code = { read_code, is_final, &text };
@@ -88,6 +124,11 @@ enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row)
 
 	if (ip < text.start || ip >= text.end)
 		return CFI_NONE;
+	*signal = returns_from_signal(&text, ip);
+	if (*signal) {
+		fill_interrupted(row);
+		return CFI_STEP;
+	}
 	err = epilogue_follow(&code, ip, &e);
 	if (err)
 		return err == -ENOENT ? CFI_END : CFI_NONE;
@@ -97,10 +138,11 @@ enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row)
 
 #else
 
-enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row)
+enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row, bool *signal)
 {
 	(void)ip;
 	(void)row;
+	(void)signal;
 	return CFI_NONE;
 }
 

@@ -8,7 +8,7 @@
 
 #include "cfi_row.h"
 
-/* The row for the instruction at @ip. CFI_STEP, CFI_END or CFI_NONE. */
-enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row);
+/* The row for the instruction at @ip; see cfi_find_row(). */
+enum cfi_kind cfi_row_by_epilogue(uintptr_t ip, struct cfi_row *row, bool *signal);
 
 #endif

@@ -193,7 +193,7 @@ static void read_settings(void)
  */
 static bool may_wait(void)
 {
-	return !recorder.cfg.output[0] && !real.bypassed && !real.min_size;
+	return !recorder.cfg.output[0] && !real.bypassed && !real.allocator_start;
 }
 
 static bool start_process(void)

@@ -36,7 +36,7 @@ struct real_functions {
 	void (*exit_now)(int);		/* _exit */
 	/* where the real malloc lives, when that is not the C library; else 0, 0 */
 	uintptr_t allocator_start, allocator_end;
-	size_t min_size;		/* smallest request passed on; see live_table.h */
+	size_t min_size;		/* smallest request passed on, 0: any; see live_table.h */
 	/*
 	 * Another allocator comes before this library in the search order (preloaded
 	 * first, or the program's own): the program's blocks are that one's, and calls

@@ -11,6 +11,7 @@
 #include "real.h"
 
 #define PAGE 4096ul
+#define MIN_SIZE 13	/* mallocng's blocks of 12 bytes and less are 16 bytes apart, others 32 or more */
 
 extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
@@ -85,6 +86,8 @@ void real_musl_amend(void)
 	if (gnu_get_libc_version)
 		return;
 	objects_init();
+	if (is_libc((const void *)real.malloc))
+		real.min_size = MIN_SIZE;
 	if (is_libc((const void *)real.calloc))
 		real.calloc = musl_calloc;
 	if (!real.aligned_alloc)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * real_musl.h - musl's calloc, memalign, posix_memalign and valloc get their blocks
+ * real_musl.h - musl's allocator. Its calloc, memalign, posix_memalign and valloc get their blocks
  * from malloc and aligned_alloc by name, which are hooks: each block would be recorded
  * twice, once with one of the C library's own frames. These do the same with the
- * functions behind the hooks.
+ * functions behind the hooks. And its smallest blocks are too near each other
+ * (live_table.h).
  */
 #ifndef PRELOAD_REAL_MUSL_H
 #define PRELOAD_REAL_MUSL_H
