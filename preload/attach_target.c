@@ -73,11 +73,12 @@ static bool end_recording(unsigned wait_ms)
 
 /*
  * Called from a hook when nobody reads the session any more. Who else is at it
- * already does the same, and better.
+ * already does the same, and better. In a sandbox that has to wait for who attaches
+ * next (the gate stays closed).
  */
 static void reader_gone(void)
 {
-	if (!begin_change())
+	if (recorder.frozen || !begin_change())
 		return;
 	end_recording(IDLE_TRIES_MS);
 	end_change();

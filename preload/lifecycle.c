@@ -31,6 +31,9 @@
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 enum phase { NEW, READY, STARTING, LIVE, OFF, DORMANT, ENDING };
 
@@ -321,6 +324,23 @@ static void forget_parent(void)
 	atomic_store(&phase, DORMANT);
 }
 
+/*
+ * A filter that kills: what attaching does passes it, because that is suspended where
+ * memleak may (seccomp(2), PTRACE_O_SUSPEND_SECCOMP); what comes later has to do with
+ * malloc's own calls. To grow is among these where memory can be populated.
+ */
+static void keep_to_the_sandbox(void)
+{
+	static char status[4096];
+	const char *line;
+
+	read_small_file("/proc/self/status", status, sizeof(status));
+	line = strstr(status, "\nSeccomp:");
+	recorder.frozen = line && strtoul(line + strlen("\nSeccomp:"), NULL, 10);
+	recorder.shm.frozen = recorder.frozen &&
+		sys_madvise(recorder.hdr, sizeof(*recorder.hdr), MADV_POPULATE_WRITE) != 0;
+}
+
 static int begin_attached(const char *settings)
 {
 	int ret;
@@ -338,7 +358,11 @@ static int begin_attached(const char *settings)
 	recipes_flush();
 	stack_capture_flush();
 	recorder.free_batches = 0;
-	return start_session();
+	recorder.frozen = false;
+	ret = start_session();
+	if (!ret)
+		keep_to_the_sandbox();
+	return ret;
 }
 
 int lifecycle_attach(const char *settings, const char **session_path)

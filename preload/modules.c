@@ -96,18 +96,35 @@ static struct session_module describe(const struct dl_phdr_info *info)
 	return m;
 }
 
+/* It is asked for once: a sandbox may forbid that later. */
+static void program_path(char *out, size_t size)
+{
+	const struct session_module *all = module_array();
+	ssize_t len = 0;
+
+	for (uint64_t i = 1; i < recorder.hdr->section[SECT_MODULES].used; i++)
+		if (all[i].flags & SESSION_MODULE_EXE) {
+			const char *path = recorder.shm.sect[SECT_STRINGS].base + all[i].path;
+
+			len = (ssize_t)strnlen(path, size - 1);
+			memcpy(out, path, (size_t)len);
+			break;
+		}
+	if (!len && !recorder.frozen)
+		len = readlink("/proc/self/exe", out, size - 1);
+	out[len > 0 ? len : 0] = '\0';
+}
+
 /* The absolute path of an object; the program itself has an empty name. */
 static void module_path(const char *name, char *out, size_t size)
 {
 	size_t n = 0;
 
 	if (!name[0]) {
-		ssize_t len = readlink("/proc/self/exe", out, size - 1);
-
-		out[len > 0 ? len : 0] = '\0';
+		program_path(out, size);
 		return;
 	}
-	if (name[0] != '/' && strchr(name, '/') && getcwd(out, size - 1)) {
+	if (name[0] != '/' && strchr(name, '/') && !recorder.frozen && getcwd(out, size - 1)) {
 		n = strlen(out);
 		out[n++] = '/';
 	}
