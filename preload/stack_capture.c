@@ -67,11 +67,23 @@ static ALWAYS_INLINE int verify(const struct frame_cache *c, int i, int last)
 	return i > last ? (int)(stack_verify(&c->frame[i], &c->frame[last]) - c->frame) : i;
 }
 
-/* Frames inside of index @to move to the scratch list: the part outside it has to be walked again. */
-static ALWAYS_INLINE int reuse_inner(struct frame_cache *c, int from, int to, int fresh)
+/*
+ * The walk is at frame @from; frames inside of index @to move to the scratch list, and
+ * the walk moves there: the part outside has to be walked again.
+ */
+static ALWAYS_INLINE int reuse_inner(struct frame_cache *c, int from, int to, int fresh,
+				     struct frame_regs *cur)
 {
-	for (int i = from; i > to && fresh < FRAMES_KEPT; i--)
-		c->fresh[fresh++] = c->frame[i];
+	for (int i = from; i > to && fresh < FRAMES_KEPT; i--) {
+		struct kept_frame *f = &c->fresh[fresh++];
+
+		*f = c->frame[i];
+		f->bp = cur->bp;
+		if (f->slot & KEPT_SLOT)
+			cur->bp = *(const uintptr_t *)(f->slot & KEPT_SLOT);
+	}
+	cur->ip = c->frame[to].ip;
+	cur->sp = c->frame[to].sp;
 	return fresh;
 }
 
@@ -130,9 +142,7 @@ static ALWAYS_INLINE void append_fresh(struct frame_cache *c, int fresh)
 	c->count += fresh;
 	for (const struct kept_frame *f = &c->fresh[fresh - 1]; f >= c->fresh; f--, to++) {
 		*to = *f;
-		if (!bp_needed)
-			to->slot &= ~KEPT_SLOT;
-		else if (!(f->slot & KEPT_SLOT))
+		if (bp_needed && !(f->slot & KEPT_SLOT))
 			to->slot |= KEPT_USES_BP;
 		bp_needed = to->slot & KEPT_USES_BP;
 		odd |= to->slot;
@@ -181,12 +191,10 @@ static ALWAYS_INLINE void walk(struct frame_cache *c, struct frame_regs cur, int
 		if (i >= 0 && stack_same_frame(&c->frame[i], &cur)) {
 			int last = i - (depth - fresh) + 1;
 			int good = verify(c, i, last);
-			const struct kept_frame *f = &c->frame[good];
 
 			if (good <= last || (good == 0 && ends_for_good(c)))
 				break;
-			fresh = reuse_inner(c, i, good, fresh);
-			cur = (struct frame_regs){ f->ip, f->sp, f->bp };
+			fresh = reuse_inner(c, i, good, fresh, &cur);
 			i = good - 1;
 			if (fresh == FRAMES_KEPT)
 				break;

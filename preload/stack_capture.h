@@ -11,6 +11,8 @@
  * From there it compares, slot by slot, what the rest of the walk would read
  * with what was read before. While all is equal the kept frames *are* the
  * stack; at the first difference stepping resumes from the last equal frame.
+ * A bp that no rule further out depends on is not compared: it may be another by
+ * now, and is read anew when stepping resumes.
  * It reads only what a full walk would read, in the same order, so a kept
  * stack can be arbitrarily stale (coroutines, longjmp, an unmapped stack).
  *
@@ -44,7 +46,7 @@ struct frame_regs {
 /* Two to a cache line: a verification reads ip, sp and slot of every frame. */
 struct kept_frame {
 	uintptr_t ip, sp, bp;
-	uintptr_t slot;		/* from where the next outer frame's bp was read, if that matters; | KEPT_* */
+	uintptr_t slot;		/* from where the caller's bp was read, 0: it was left alone; | KEPT_* */
 };
 
 #define KEPT_USES_BP	1u	/* this frame's rule, or one further out, depends on bp */
@@ -113,7 +115,7 @@ static ALWAYS_INLINE bool stack_same_caller(const struct kept_frame *f)
 	if (unlikely(deref) && *(const uintptr_t *)deref != f[-1].sp)
 		return false;
 	return stack_return_slot(f[-1].sp) == f[-1].ip &&
-	       (!slot || *(const uintptr_t *)slot == f[-1].bp);
+	       (!(f[-1].slot & KEPT_USES_BP) || !slot || *(const uintptr_t *)slot == f[-1].bp);
 }
 
 /*

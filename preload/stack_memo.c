@@ -38,7 +38,8 @@ static bool add_words(struct stack_memo *m, const struct frame_cache *c, int dep
 		return false;
 	for (int i = c->count - 1; i > (last > 0 ? last : 0); i--) {
 		const struct kept_frame *f = &c->frame[i], *outer = f - 1;
-		uintptr_t slot = f->slot & KEPT_SLOT, deref = stack_deref_slot(f);
+		uintptr_t slot = outer->slot & KEPT_USES_BP ? f->slot & KEPT_SLOT : 0;
+		uintptr_t deref = stack_deref_slot(f);
 
 		if ((deref && !add_word(m, deref, outer->sp)) ||
 		    !add_word(m, outer->sp - sizeof(uintptr_t), outer->ip) ||

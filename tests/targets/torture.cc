@@ -18,11 +18,14 @@
 extern "C" {
 void torture_step(struct tree *t, int depth);
 node_fn torture_asm_framed, torture_asm_frameless, torture_asm_misuse;
+node_fn torture_alike, torture_alike_plain, torture_alike_framed, torture_alike_saved,
+	torture_alike_pointer;
 }
 
 enum { LANDINGS = 200, COROUTINES = 4, COROUTINE_STACK = 512 << 10, ALTSTACK = 256 << 10 };
 enum { ALTSTACK_DEPTH = 8 };
 const long TREE_SIZE = 600;
+const unsigned int SAME_TREES = 6;	/* of the same seed, one after the other */
 
 /* Where a throw or a longjmp of this context may land. */
 struct landing {
@@ -281,6 +284,33 @@ static void asm_misuse(tree *t, int depth)
 	behind_wall(t, depth, torture_asm_misuse);
 }
 
+/* ---- frames that differ in nothing but their return addresses ---------------------- */
+
+enum { ALIKE_LEVELS = 16, ALIKE_CHAINS = 100, ALIKE_USUAL = 400 };
+
+/* The next one of a chain; a tail call: @left more. */
+void torture_alike(tree *t, int left)
+{
+	static node_fn *const nodes[] = { torture_alike_plain, torture_alike_framed,
+					  torture_alike_saved, torture_alike_pointer };
+
+	if (left > 0)
+		nodes[t->path >> 2 * left & 3](t, left - 1);
+	else
+		tree_allocate(t, 8);
+}
+
+/* Some chains come again and again, with one more in between that is like no other. */
+static void alike(tree *t, int)
+{
+	for (int i = 0; i < ALIKE_CHAINS; i++) {
+		t->path = tree_random(t);
+		if (t->path % 8)
+			t->path = t->path % ALIKE_USUAL * 0x9e3779b97f4a7c15u >> 20;
+		torture_alike(t, ALIKE_LEVELS);
+	}
+}
+
 static char *code;
 enum { CODE_BYTES = 64 << 10 };
 
@@ -440,6 +470,12 @@ static void add_framed(tree *t)
 	add(t, compiled<0>, true);
 }
 
+static void add_alike(tree *t)
+{
+	for (int i = 0; i < 12; i++)
+		add(t, alike);
+}
+
 static void add_compiled(tree *t)
 {
 	add(t, compiled<0>, true);
@@ -471,6 +507,7 @@ static const struct mode {
 	{ "coroutines", add_coroutines, 0 },
 	{ "assembly", add_assembly, 0 },
 	{ "framed", add_framed, COMPILE },
+	{ "alike", add_alike, 0 },
 	{ "compiled", add_compiled, COMPILE },
 	{ "deep", add_deep, 0 },
 	{ "unload", add_nothing, UNLOAD },
@@ -495,10 +532,11 @@ static void close_library(void *handle, bool hidden)
 	real(handle);
 }
 
-/* One tree after the other; between them code comes and goes. */
+/* One tree after the other, some of them alike; between them code comes and goes. */
 static void grow(tree *t, long allocations, int flags)
 {
 	unsigned int round = 0;
+	uint64_t seed = t->random;
 	int lasting = t->count;
 
 	current = t;
@@ -508,6 +546,9 @@ static void grow(tree *t, long allocations, int flags)
 		void *plugin = nullptr;
 
 		t->left = size;
+		if (round % SAME_TREES)
+			t->random = seed;
+		seed = t->random;
 		if (flags & COMPILE)
 			compile(round / 2);
 		if (flags & UNLOAD) {

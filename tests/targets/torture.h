@@ -34,6 +34,7 @@ struct tree {
 	struct node node[NODES_MAX];
 	struct context *here;	/* the context that runs now */
 	int in_coroutine;
+	uint64_t path;		/* which nodes a chain of torture_alike() goes through */
 	void *held[HELD];
 };
 
