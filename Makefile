@@ -102,7 +102,7 @@ $(O)/obj/$(1)/gen/%.o: $(O)/gen/%.c
 endef
 
 common-cflags += -fPIC
-libleak-cflags += -fPIC -O2 -g -fno-omit-frame-pointer -ftls-model=initial-exec \
+libleak-cflags += -fPIC -O2 -g -fno-omit-frame-pointer -fno-tree-slp-vectorize -ftls-model=initial-exec \
 	-fvisibility=hidden -fno-builtin -fexceptions -fasynchronous-unwind-tables
 
 $(foreach p,common report $(programs),$(eval $(call compile-rules,$(p),san-flags)))

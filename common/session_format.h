@@ -346,12 +346,12 @@ enum session_rec_kind {
  *	live bytes of the stack = live_bytes + sum(pending)
  *	peak >= max(peak_bytes, live_bytes + high of each site)
  * exact with one thread; with several the true peak can exceed it by what the
- * other threads had pending (each less than 64 KiB or 64 events).
+ * other threads had pending (each less than 64 KiB, or about 500 events).
  *
  * lifetimes[b] counts freed blocks that lived [2^(b-1), 2^b) ticks (b = 0: less
  * than one tick; the last bucket: and longer), divided by 2^lifetime_shift. A
  * writer may time only some of the blocks, each counted for itself and for the
- * frees (untimed) since the one before it: a distribution, whose sum need not
+ * frees since the one before it: a distribution, whose sum need not
  * equal free_count. What lived less than REC_TICKS ticks, the unit of a record's
  * time, is all in bucket 0.
  */
@@ -362,8 +362,8 @@ struct session_site {
 	uint64_t alloc_count, alloc_bytes;
 	uint64_t free_count, free_bytes;
 	int64_t pending, high;
-	uint16_t events;	/* since the last fold */
-	uint16_t untimed;	/* frees since the last one that lifetimes counted */
+	uint16_t timed_events;	/* since pending was added to live_bytes */
+	uint16_t lifetimes_until;/* free_count, modulo 2^16, when lifetimes counted last */
 	uint32_t lifetime_shift;
 	/* (so far one cache line, which is all that most events touch) */
 	double w_alloc_count, w_alloc_bytes;

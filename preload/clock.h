@@ -55,34 +55,47 @@ static inline uint64_t clock_cycles(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-/* What clock_tick() said last in some thread, and what the kernel's coarse clock said then. */
+/*
+ * The kernel's CLOCK_MONOTONIC_COARSE: seconds and nanoseconds, as the vDSO says, and
+ * the words of memory that it takes them from. (Where those were not found, words that
+ * are never the time.)
+ */
+struct clock_coarse {
+	uint64_t sec, nsec;
+};
+extern const volatile struct clock_coarse *clock_coarse __attribute__((visibility("hidden")));
+
+/* What clock_tick() said last in some thread, and what the kernel's coarse clock said before. */
 struct clock_lately {
-	uint64_t coarse, tick;
+	struct clock_coarse coarse;
+	uint64_t tick;
 };
 
 /*
- * clock_tick(), but not before the kernel's coarse clock has moved on: at most one
- * of its ticks (1 to 10 ms) too early, at a third of the price, or less where the
- * counter is slow to read (virtual machines).
+ * l->tick becomes clock_tick(), but not before the kernel's coarse clock has moved on:
+ * it is at most one of its ticks (1 to 10 ms) too early.
  */
-static ALWAYS_INLINE uint64_t clock_tick_lately(struct clock_lately *l)
-{
-	struct timespec ts;
-	uint64_t coarse;
+void clock_catch_up(struct clock_lately *l);
 
-	if (unlikely(!clock_vdso))
-		return clock_tick();
-	clock_vdso(CLOCK_MONOTONIC_COARSE, &ts);
-	coarse = (uint64_t)ts.tv_sec << 30 | (uint64_t)ts.tv_nsec;
-	if (unlikely(coarse != l->coarse)) {
-		l->coarse = coarse;
-		l->tick = clock_tick();
-	}
-	return l->tick;
+/*
+ * Would clock_catch_up() change nothing? Nearly free, while the counter is slow to read
+ * in a virtual machine, and the vDSO asks questions. (False may be wrong.)
+ */
+static ALWAYS_INLINE bool clock_stands(const struct clock_lately *l)
+{
+	return likely(clock_coarse->sec == l->coarse.sec) &&
+	       likely(clock_coarse->nsec == l->coarse.nsec);
 }
 
 /* Chooses the source. Once per process. */
 void clock_init(void);
+
+/*
+ * Looks for clock_coarse; again in a child, which may be in another time namespace.
+ * The kernel's data lie before the vDSO, arranged differently in each version, but
+ * with this pair of words in all (lib/vdso/gettimeofday.c, do_coarse()).
+ */
+void clock_find_coarse(void);
 
 /* Sets the first pair, and the second to the same: call clock_update() before it is used. */
 void clock_start(struct session_clock *c);

@@ -168,6 +168,7 @@ int fork_child_session(void)
 	reset_locks();
 	ret = session_open(&recorder.shm, &recorder.cfg, &recorder.temporary);
 	if (!ret) {
+		clock_find_coarse();
 		recorder.hdr = recorder.shm.hdr;
 		ret = fill_child(&parent);
 		if (ret) {

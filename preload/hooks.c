@@ -17,7 +17,7 @@
 #include "hooks.h"
 #include "overhead.h"
 #include "real.h"
-#include "record_hot.h"
+#include "record_plain.h"
 #include "recorder.h"
 
 /* Not in this C library's headers: gone since 2.26, and C23's. */
@@ -30,34 +30,25 @@ static ALWAYS_INLINE size_t at_least(size_t size)
 	return size < real.min_size ? real.min_size : size;
 }
 
-/* Does sampling pass over a block of this size? */
-static ALWAYS_INLINE bool passes(size_t size)
+/* Does sampling pass over a block of this size? (Not, if the thread has no state to ask.) */
+static ALWAYS_INLINE bool passes(struct thread_state *t, size_t size)
 {
-	struct thread_state *t = thread_self;
-
-	return likely(t) && sampler_passes(t, size);
+	return t && t->countdown && sampler_passes(t, size);
 }
 
 /*
- * The real function gave @p. @from: the hook's caller. @first: the thread had no state
- * to ask whether sampling passes over the block.
+ * The real function gave @p. In general. @first: the thread had no state to ask whether
+ * sampling passes over the block.
  */
-static ALWAYS_INLINE void *obtained_inline(void *p, size_t size, const struct frame_regs *from,
-					   enum session_trace_op op, bool first)
+static COLD void *obtained_slowly(void *p, size_t size, const struct frame_regs *from,
+				  enum session_trace_op op, bool first)
 {
-	struct thread_state *t;
+	struct thread_state *t = recorder_enter();
 
-	if (unlikely(!p))
-		return NULL;
-	t = recorder_enter();
-	if (likely(t)) {
+	if (t) {
 		t->last_block = p;
-		if (likely(!first) || !sampler_passes(t, size)) {
-			uint64_t begin = overhead_begin(t);
-
-			hot_alloc(t, p, size, from, op);
-			overhead_end(begin);
-		}
+		if (!first || !sampler_passes(t, size))
+			hot_alloc(t, p, size, from, NULL, op);
 		recorder_leave(t);
 	} else if (recorder_gate.gate.generation) {
 		recorder_loss_outside(LOSS_REENTRANT);
@@ -65,25 +56,96 @@ static ALWAYS_INLINE void *obtained_inline(void *p, size_t size, const struct fr
 	return p;
 }
 
+/* The same, of a thread that is busy. @m: see hot_block(). */
+static __attribute__((noinline)) void *recorded(struct thread_state *t, void *p, size_t size,
+						const struct frame_regs *from,
+						struct stack_memo *m, enum session_trace_op op)
+{
+	hot_alloc(t, p, size, from, m, op);
+	recorder_releave(t);
+	return p;
+}
+
+/* The same, timed. */
+static COLD void *recorded_timed(struct thread_state *t, void *p, size_t size,
+				 const struct frame_regs *from, enum session_trace_op op)
+{
+	uint64_t begin = overhead_begin(t);
+	struct stack_memo *m = recorder.plain ? stack_memo_find(&t->memos, from) : NULL;
+	struct session_record *record;
+
+	if (m)
+		stack_check(m->stack, from);
+	if (!clock_stands(&t->clock) || !m ||
+	    !plain_alloc(t, (uintptr_t)p, size, m, &record))
+		hot_alloc(t, p, size, from, m, op);
+	overhead_timed(begin);
+	recorder_releave(t);
+	return p;
+}
+
+/* The block at @p was recorded as of t->time, but the clock has moved on. */
+static __attribute__((noinline)) void *recorded_later(struct thread_state *t, void *p,
+						      struct session_record *record)
+{
+	record_catch_up(t);
+	plain_set_time(t, record);
+	recorder_releave(t);
+	return p;
+}
+
+/*
+ * obtained_slowly() as it is nearly always. Functions that it calls take over from it:
+ * it keeps nothing across a call, so it saves few registers. (@caller is a copy, for
+ * them only: what a pointer leads to is in memory, not in registers.)
+ */
+static ALWAYS_INLINE void *obtained_inline(void *p, size_t size, struct frame_regs from,
+					   enum session_trace_op op)
+{
+	struct thread_state *t = thread_self;
+	struct frame_regs caller;
+	struct session_record *record;
+	struct stack_memo *m = NULL;
+
+	if (unlikely(!p))
+		return NULL;
+	if (unlikely(!recorder_reenter(t))) {
+		caller = from;
+		return obtained_slowly(p, size, &caller, op, !t);
+	}
+	t->last_block = p;
+	if (overhead_is_timed(t)) {
+		caller = from;
+		return recorded_timed(t, p, size, &caller, op);
+	}
+	if (likely(recorder.plain))
+		m = stack_memo_find(&t->memos, &from);
+	if (likely(m))
+		stack_check(m->stack, &from);
+	if (unlikely(!m) || unlikely(!plain_alloc(t, (uintptr_t)p, size, m, &record))) {
+		caller = from;
+		return recorded(t, p, size, &caller, m, op);
+	}
+	if (unlikely(!clock_stands(&t->clock)))
+		return recorded_later(t, p, record);
+	recorder_releave(t);
+	return p;
+}
+
 /* The same where speed matters less. */
 static __attribute__((noinline)) void *obtained(void *p, size_t size, struct frame_regs from,
 						enum session_trace_op op)
 {
-	bool first = !thread_self;
-
-	return passes(size) ? p : obtained_inline(p, size, &from, op, first);
+	return passes(thread_self, size) ? p : obtained_inline(p, size, from, op);
 }
 
-/* The recorder lets go of @p, whose record is in @slot (NULL: in none). */
-static ALWAYS_INLINE void releasing_known(void *p, uint32_t *slot)
+/* The recorder lets go of @p, whose record is in @slot (NULL: in none). In general. */
+static void release_slowly(void *p, uint32_t *slot)
 {
 	struct thread_state *t = recorder_enter();
 
-	if (likely(t)) {
-		uint64_t begin = overhead_begin(t);
-
+	if (t) {
 		hot_free(t, p, slot, TRACE_FREE);
-		overhead_end(begin);
 		recorder_leave(t);
 	} else {
 		record_free_nested(p);
@@ -95,7 +157,7 @@ static __attribute__((noinline)) void releasing(void *p)
 	uint32_t *slot = hot_recorded(p);
 
 	if (slot || unlikely(recorder.cfg.trace))
-		releasing_known(p, slot);
+		release_slowly(p, slot);
 }
 
 #define NEW_FRAMES_MAX 4096	/* bytes of stack between operator new and what it calls */
@@ -158,55 +220,107 @@ static COLD void *unready_realloc(void *p, size_t size)
  */
 static __attribute__((noinline)) void *malloc_chosen(size_t size)
 {
-	bool first = !thread_self;
+	void *p = real.malloc(at_least(size));
+
+	return obtained_inline(p, size, HOOK_CALLER, TRACE_MALLOC);
+}
+
+/* The thread has no state yet. */
+static COLD void *malloc_first(size_t size)
+{
 	struct frame_regs from = HOOK_CALLER;
+	void *p;
 
 	if (unlikely(!real_ready()))
 		return unready_alloc(16, size);
-	return obtained_inline(real.malloc(at_least(size)), size, &from, TRACE_MALLOC, first);
+	p = real.malloc(at_least(size));
+	return p ? obtained_slowly(p, size, &from, TRACE_MALLOC, true) : NULL;
 }
 
 EXPORT void *malloc(size_t size)
 {
-	if (passes(size))
+	struct thread_state *t = thread_self;
+
+	if (unlikely(!t))
+		return malloc_first(size);
+	if (passes(t, size))
 		return real.malloc(at_least(size));
 	return malloc_chosen(size);
 }
 
-static __attribute__((noinline)) void free_chosen(void *p, uint32_t *slot)
+/* Before anything is recorded, and when all is traced. */
+static COLD void free_slowly(void *p)
 {
-	releasing_known(p, slot);
+	if (!p || early_arena_owns(p))
+		return;
+	if (unlikely(!live_root) && !real_ready()) {
+		unready_free(p);
+		return;
+	}
+	releasing(p);
 	real.free(p);
 }
 
-static COLD void free_early(void *p)
+/* A recorded block. */
+static COLD void free_recorded(void *p, uint32_t *slot)
 {
-	if (real_ready())
+	release_slowly(p, slot);
+	real.free(p);
+}
+
+/* The same, of a thread that is busy. */
+static __attribute__((noinline)) void free_in_general(struct thread_state *t, void *p, uint32_t *slot)
+{
+	hot_free(t, p, slot, TRACE_FREE);
+	recorder_releave(t);
+	real.free(p);
+}
+
+/* The same, timed. */
+static COLD void free_timed(struct thread_state *t, void *p, uint32_t *slot)
+{
+	uint64_t begin = overhead_begin(t);
+
+	if (!recorder.plain || !plain_free(t, (uintptr_t)p, slot))
+		hot_free(t, p, slot, TRACE_FREE);
+	overhead_timed(begin);
+	recorder_releave(t);
+	real.free(p);
+}
+
+/* Like obtained_inline(): what it calls takes over, so it saves no registers. */
+static ALWAYS_INLINE void free_inline(void *p, uint32_t *slot)
+{
+	struct thread_state *t = thread_self;
+
+	if (unlikely(!recorder_reenter(t))) {
+		free_recorded(p, slot);
+	} else if (overhead_is_timed(t)) {
+		free_timed(t, p, slot);
+	} else if (unlikely(!recorder.plain) || unlikely(!plain_free(t, (uintptr_t)p, slot))) {
+		free_in_general(t, p, slot);
+	} else {
+		recorder_releave(t);
 		real.free(p);
-	else
-		unready_free(p);
+	}
 }
 
 EXPORT void free(void *p)
 {
-	uint32_t *slot;
+	uint32_t **shadow = recorder.shadow, *slot;
 
-	if (!p || early_arena_owns(p))
-		return;
-	if (unlikely(!live_root)) {
-		free_early(p);
+	if (unlikely(!shadow)) {
+		free_slowly(p);
 		return;
 	}
-	slot = live_slot_used((uintptr_t)p);
+	slot = hot_recorded_in(shadow, p);
+	if (slot) {
+		free_inline(p, slot);
+		return;
+	}
 	/* Not sampled, or older than the recording: no thread state, nothing shared is written. */
-	if (!slot || !__atomic_load_n(slot, __ATOMIC_RELAXED)) {
-		if (likely(!recorder.cfg.trace)) {
-			real.free(p);
-			return;
-		}
-		slot = NULL;
-	}
-	free_chosen(p, slot);
+	if (!early_arena_owns(p))
+		real.free(p);
 }
 
 EXPORT void *calloc(size_t n, size_t size)
@@ -279,7 +393,7 @@ static __attribute__((noinline)) void *realloc_chosen(void *p, size_t size)
 EXPORT void *realloc(void *p, size_t size)
 {
 	if (size && live_root && !early_arena_owns(p) && !hot_recorded(p) &&
-	    !recorder.cfg.trace && passes(size))
+	    !recorder.cfg.trace && passes(thread_self, size))
 		return real.realloc(p, at_least(size));
 	return realloc_chosen(p, size);
 }

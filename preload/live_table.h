@@ -51,15 +51,20 @@ static ALWAYS_INLINE bool live_address(uintptr_t addr)
 	return !(addr & ~(((1ull << ADDRESS_BITS) - 1) >> REC_ALIGN_SHIFT << REC_ALIGN_SHIFT));
 }
 
-/* The shadow slot of @addr, or NULL when nothing near it was ever recorded. */
-static ALWAYS_INLINE uint32_t *live_slot(uintptr_t addr)
+/* The shadow slot of @addr, or NULL when nothing near it was ever recorded. @root: live_root. */
+static ALWAYS_INLINE uint32_t *live_slot_in(uint32_t **root, uintptr_t addr)
 {
 	uint32_t *leaf;
 
 	if (unlikely(!live_address(addr)))
 		return NULL;
-	leaf = __atomic_load_n(&live_root[addr >> LEAF_SHIFT], __ATOMIC_ACQUIRE);
+	leaf = __atomic_load_n(&root[addr >> LEAF_SHIFT], __ATOMIC_ACQUIRE);
 	return leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
+}
+
+static ALWAYS_INLINE uint32_t *live_slot(uintptr_t addr)
+{
+	return live_slot_in(live_root, addr);
 }
 
 /*
@@ -78,9 +83,9 @@ static ALWAYS_INLINE uint64_t *live_page_bits(uint32_t *leaf, uintptr_t addr, ui
 }
 
 /* The slot of @addr if a block may be recorded in it, else NULL. */
-static ALWAYS_INLINE uint32_t *live_slot_used(uintptr_t addr)
+static ALWAYS_INLINE uint32_t *live_slot_used(uint32_t **root, uintptr_t addr)
 {
-	uint32_t *slot = live_slot(addr), *leaf;
+	uint32_t *slot = live_slot_in(root, addr), *leaf;
 	uint64_t bit, *bits;
 
 	if (!slot)

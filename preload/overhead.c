@@ -9,7 +9,7 @@
 
 /*
  * About 10 us, more than an event takes but for rare growth. What seems to take
- * longer was put aside by the scheduler, and would count 256 times.
+ * longer was put aside by the scheduler, and would count OVERHEAD_STEP times.
  */
 #define LONGEST (1u << 15)
 
@@ -40,6 +40,7 @@ void overhead_timed(uint64_t begin)
 	struct session_clock *c = &recorder.hdr->clock;
 	uint64_t took = clock_cycles() - begin, total;
 
+	recorder_check_reader();
 	took = took > timing ? took - timing : 0;
 	if (took > LONGEST)
 		took = LONGEST;

@@ -41,6 +41,9 @@ COLD void record_end_extended(struct thread_state *t, uint32_t index);
 /* What is recorded at @slot's address was freed behind our back. */
 COLD void record_replace_stale(struct thread_state *t, uint32_t stale);
 
+/* Time has gone on: brings t->clock and t->time up to date. */
+void record_catch_up(struct thread_state *t);
+
 static ALWAYS_INLINE uint64_t hot_now(void)
 {
 	return clock_tick() - recorder.tick0;
@@ -49,7 +52,9 @@ static ALWAYS_INLINE uint64_t hot_now(void)
 /* The same, perhaps a tick of the kernel's (1 to 10 ms) early. */
 static ALWAYS_INLINE uint64_t hot_lately(struct thread_state *t)
 {
-	return clock_tick_lately(&t->clock) - recorder.tick0;
+	if (!clock_stands(&t->clock))
+		record_catch_up(t);
+	return t->clock.tick - recorder.tick0;
 }
 
 static ALWAYS_INLINE struct stack_memo *hot_stack(struct thread_state *t,
@@ -69,7 +74,8 @@ static ALWAYS_INLINE struct session_site *hot_site(struct thread_state *t, struc
 }
 
 /* @s: NULL if there was no room for it. */
-static ALWAYS_INLINE void hot_count_alloc(struct session_site *s, uint64_t bytes, uint64_t mean)
+static ALWAYS_INLINE void hot_count_alloc(struct session_site *s, uint64_t bytes, uint64_t mean,
+					  bool timed)
 {
 	int64_t moved = (int64_t)bytes;
 
@@ -77,7 +83,7 @@ static ALWAYS_INLINE void hot_count_alloc(struct session_site *s, uint64_t bytes
 		return;
 	if (unlikely(recorder.weighs))
 		moved = record_weigh_alloc(s, bytes, mean);
-	site_alloc(s, bytes, moved);
+	site_alloc(s, bytes, moved, timed);
 }
 
 /* Ticks from @since, of a record, until now. */
@@ -103,9 +109,7 @@ static ALWAYS_INLINE void hot_count_free(struct thread_state *t, uint32_t stack,
 		moved = record_weigh_free(s, bytes, mean);
 	if (since != HOT_UNTIMED)
 		site_lifetime(s, hot_lived(since));
-	else
-		site_no_lifetime(s);
-	site_free(s, bytes, moved);
+	site_free(s, bytes, moved, since != HOT_UNTIMED);
 }
 
 static ALWAYS_INLINE uint32_t hot_new(struct thread_state *t, uintptr_t addr, uint64_t size,
@@ -118,7 +122,8 @@ static ALWAYS_INLINE uint32_t hot_new(struct thread_state *t, uintptr_t addr, ui
 	} else {
 		index = record_take(t);
 		if (likely(index))
-			record_fill(index, addr, size, stack, tick, timed, t->thread);
+			record_fill(index, addr, size, stack,
+				    session_record_time(tick) | (timed ? REC_TIMED : 0), t->thread);
 	}
 	if (unlikely(!index))
 		recorder_loss(LOSS_TABLE_FULL, 1);
@@ -159,11 +164,13 @@ static ALWAYS_INLINE uint32_t hot_take_from_shadow(uint32_t *slot, uintptr_t add
 	return 0;
 }
 
-/* A block that sampling chose (sampler_passes() said no). */
+/*
+ * A block that sampling chose (sampler_passes() said no). @stack: of stack_memo_find(),
+ * NULL: not found, or not looked for.
+ */
 static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size_t size,
-				    const struct frame_regs *from)
+				    const struct frame_regs *from, struct stack_memo *stack)
 {
-	struct stack_memo *stack;
 	struct session_site *site;
 	uint32_t index, stale, *slot;
 	uint64_t mean = t->mean_flags;
@@ -177,7 +184,8 @@ static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size
 		recorder_loss(live_address(addr) ? LOSS_NO_MEMORY : LOSS_BAD_ADDRESS, 1);
 		return;
 	}
-	stack = hot_stack(t, from);
+	if (!stack)
+		stack = hot_stack(t, from);
 	site = hot_site(t, stack);
 	timed = !site || mean || site_times_next(site);
 	index = hot_new(t, addr, size, stack->stack, mean, timed ? hot_now() : hot_lately(t), timed);
@@ -187,23 +195,31 @@ static ALWAYS_INLINE void hot_block(struct thread_state *t, uintptr_t addr, size
 	__atomic_store_n(slot, index, __ATOMIC_RELAXED);
 	if (unlikely(stale))
 		record_replace_stale(t, stale);
-	hot_count_alloc(site, size, mean);
+	hot_count_alloc(site, size, mean, timed);
 }
 
 static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_t size,
-				    const struct frame_regs *from, enum session_trace_op op)
+				    const struct frame_regs *from, struct stack_memo *stack,
+				    enum session_trace_op op)
 {
 	if (unlikely(recorder.cfg.trace))
 		trace_ring_add(op, (uintptr_t)p, size, 0);
-	hot_block(t, (uintptr_t)p, size, from);
+	hot_block(t, (uintptr_t)p, size, from, stack);
 }
 
 /* The shadow slot of @p if some block is recorded there, else NULL. Any context. */
-static ALWAYS_INLINE uint32_t *hot_recorded(const void *p)
+static ALWAYS_INLINE uint32_t *hot_recorded_in(uint32_t **root, const void *p)
 {
-	uint32_t *slot = likely(live_root) ? live_slot_used((uintptr_t)p) : NULL;
+	/* Where everything is recorded, most blocks are. */
+	uint32_t *slot = likely(recorder.plain) ? live_slot_in(root, (uintptr_t)p) :
+						  live_slot_used(root, (uintptr_t)p);
 
 	return slot && __atomic_load_n(slot, __ATOMIC_RELAXED) ? slot : NULL;
+}
+
+static ALWAYS_INLINE uint32_t *hot_recorded(const void *p)
+{
+	return likely(live_root) ? hot_recorded_in(live_root, p) : NULL;
 }
 
 /* @slot: of hot_recorded(). */

@@ -66,6 +66,7 @@ static struct thread_state *own_state(struct thread_state *t)
 	if (!t)
 		return thread_is_dead() ? thread_borrow() : thread_attach();
 	t->busy = 1;
+	atomic_signal_fence(memory_order_seq_cst);
 	if (t->generation != recorder_gate.gate.generation)
 		thread_restart(t);
 	return t;
@@ -123,6 +124,12 @@ struct session_site *record_find_site(struct thread_state *t, struct stack_memo 
 
 	m->site = t->site_of[m->stack];
 	return s;
+}
+
+void record_catch_up(struct thread_state *t)
+{
+	clock_catch_up(&t->clock);
+	t->time = session_record_time(t->clock.tick - recorder.tick0);
 }
 
 bool record_accept(struct thread_state *t, size_t size)
@@ -188,7 +195,7 @@ uint32_t record_stack(struct thread_state *t, const struct frame_regs *from)
 
 void record_count_alloc(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t mean)
 {
-	hot_count_alloc(site_get(t, stack), bytes, mean);
+	hot_count_alloc(site_get(t, stack), bytes, mean, true);
 }
 
 void record_count_free(struct thread_state *t, uint32_t stack, uint64_t bytes, uint64_t since,
@@ -201,7 +208,7 @@ void record_alloc(struct thread_state *t, const void *p, size_t size, const stru
 		  enum session_trace_op op)
 {
 	if (!sampler_passes(t, size))
-		hot_alloc(t, p, size, from, op);
+		hot_alloc(t, p, size, from, NULL, op);
 }
 
 void record_free(struct thread_state *t, const void *p, enum session_trace_op op)
@@ -252,5 +259,5 @@ void record_realloc_commit(struct thread_state *t, uint32_t held, const void *ol
 	if (held)
 		hot_end(t, held);
 	if (p && !sampler_passes(t, size))
-		hot_block(t, (uintptr_t)p, size, from);
+		hot_block(t, (uintptr_t)p, size, from, NULL);
 }

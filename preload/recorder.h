@@ -49,6 +49,8 @@ struct recorder {
 	uint32_t depth;
 	bool choosy;			/* not every allocation is recorded: sampling, size filter */
 	bool weighs;			/* blocks stand for more than themselves, now or later */
+	bool plain;			/* neither of these, and nothing is traced; see record_plain.h */
+	uint32_t **shadow;		/* live_root, NULL: frees are traced, or nothing has begun */
 	bool temporary;			/* the session goes away after the exit report */
 	bool frozen;			/* a seccomp filter may kill: no system call but malloc's own */
 	/* Written now and then: not in a cache line that every event reads. */
@@ -83,32 +85,46 @@ extern struct recorder recorder __attribute__((visibility("hidden")));
 /* Everything that recorder_enter() cannot decide inline. */
 COLD struct thread_state *recorder_enter_slow(struct thread_state *t);
 
-static ALWAYS_INLINE struct thread_state *recorder_enter(void)
+/*
+ * Marks a thread busy that records already, as nearly always. False: that is for
+ * recorder_enter(). @t: thread_self.
+ */
+static ALWAYS_INLINE bool recorder_reenter(struct thread_state *t)
 {
-	struct thread_state *t = thread_self;
-
-	if (unlikely(!t || t->busy))
-		return recorder_enter_slow(t);
+	if (unlikely(!t) || unlikely(t->busy))
+		return false;
 	/*
 	 * Busy first, then the gate: who closes the gate (lifecycle_detach) makes
 	 * every processor pass a barrier and then waits until no thread is busy.
 	 */
 	t->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
-	if (unlikely(t->gate != recorder_gate.gate.both)) {
-		t->busy = 0;
-		return recorder_enter_slow(t);
-	}
-	return t;
+	if (likely(t->gate == recorder_gate.gate.both))
+		return true;
+	t->busy = 0;
+	return false;
+}
+
+/* After recorder_reenter(). */
+static ALWAYS_INLINE void recorder_releave(struct thread_state *t)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	t->busy = 0;
+}
+
+static ALWAYS_INLINE struct thread_state *recorder_enter(void)
+{
+	struct thread_state *t = thread_self;
+
+	return likely(recorder_reenter(t)) ? t : recorder_enter_slow(t);
 }
 
 static ALWAYS_INLINE void recorder_leave(struct thread_state *t)
 {
-	atomic_signal_fence(memory_order_seq_cst);
 	if (unlikely(t->borrowed))
 		thread_give_back(t);
 	else
-		t->busy = 0;
+		recorder_releave(t);
 }
 
 /*

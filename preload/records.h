@@ -6,7 +6,8 @@
  * is warm). An empty list is refilled with a batch: one that other threads gave
  * back, else fresh ones from the end of the section. A list that has grown too
  * long (this thread frees what others allocate) gives batches back. Batches
- * change hands under the growth lock, once per BATCH events at most.
+ * change hands under the growth lock, once per BATCH events at most. (Plain events,
+ * see record_plain.h, leave it to others of the thread to look at the list's length.)
  *
  * Nearly every block fits into one record, and is written and read inline. The
  * functions at the end handle all others, too; see session_record.h.
@@ -51,17 +52,17 @@ static ALWAYS_INLINE uint32_t record_take(struct thread_state *t)
 
 /*
  * Writes a heap block into its place; visible to readers with the last store.
- * @size is at most REC_SIZE_MAX, @addr fit for the live table.
+ * @size is at most REC_SIZE_MAX, @addr fit for the live table. @time: of
+ * session_record_time(), and perhaps REC_TIMED.
  */
 static ALWAYS_INLINE void record_fill(uint32_t index, uintptr_t addr, uint64_t size, uint32_t stack,
-				      uint64_t tick, bool timed, uint16_t thread)
+				      uint64_t time, uint16_t thread)
 {
 	struct session_record *r = &recorder.records[index];
 	uint64_t seq = (r->addr_size + 1) & REC_SEQ_MASK;
 
 	recorder.record_threads[index] = thread;
-	__atomic_store_n(&r->time_stack, session_record_time(tick) | (timed ? REC_TIMED : 0) | stack,
-			 __ATOMIC_RELAXED);
+	__atomic_store_n(&r->time_stack, time | stack, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->addr_size,
 			 (uint64_t)addr << (REC_ADDR_SHIFT - REC_ALIGN_SHIFT) |
 				 size << REC_SIZE_SHIFT | seq,
@@ -79,7 +80,8 @@ static ALWAYS_INLINE void record_put(struct thread_state *t, uint32_t index)
 	__atomic_store_n(&recorder.records[index].time_stack, (uint64_t)t->free_head,
 			 __ATOMIC_RELAXED);
 	t->free_head = index;
-	if (unlikely(++t->free_count > RECORDS_LONG))
+	t->free_count++;
+	while (unlikely(t->free_count > RECORDS_LONG))
 		records_give_batch(t);
 }
 

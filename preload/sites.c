@@ -44,7 +44,7 @@ void site_fold(struct session_site *s)
 		;
 	s->pending = 0;
 	s->high = 0;
-	s->events = 0;
+	s->timed_events = 0;
 	recorder_check_reader();
 }
 

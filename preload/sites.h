@@ -4,7 +4,7 @@
  *
  * Only the slot's owner writes its sites, with plain stores, so counting an
  * event shares no cache line. What is shared - the stack's live and peak bytes -
- * is brought up to date every 64 events or 64 KiB.
+ * is brought up to date every 64 KiB or FOLD_TIMED timed events.
  */
 #ifndef PRELOAD_SITES_H
 #define PRELOAD_SITES_H
@@ -13,7 +13,7 @@
 
 #include "recorder.h"
 
-#define FOLD_EVENTS	64u
+#define FOLD_TIMED	8u
 #define FOLD_BYTES	(64 << 10)
 
 /* This thread's site of @stack, made at first use. NULL: no room. */
@@ -32,22 +32,29 @@ static ALWAYS_INLINE struct session_site *site_get(struct thread_state *t, uint3
 	return likely(index) ? &recorder.sites[index] : site_make(t, stack);
 }
 
-static ALWAYS_INLINE void site_pending(struct session_site *s, int64_t bytes)
+/* So much is pending that it is folded. */
+static ALWAYS_INLINE bool site_is_full(int64_t pending)
+{
+	return pending > FOLD_BYTES || pending < -FOLD_BYTES;
+}
+
+static ALWAYS_INLINE void site_pending(struct session_site *s, int64_t bytes, bool timed)
 {
 	s->pending += bytes;
 	if (s->pending > s->high)
 		s->high = s->pending;
-	if (unlikely(++s->events >= FOLD_EVENTS || s->pending > FOLD_BYTES ||
-		     s->pending < -FOLD_BYTES))
+	s->timed_events = (uint16_t)(s->timed_events + timed);
+	if (unlikely(s->timed_events >= FOLD_TIMED || site_is_full(s->pending)))
 		site_fold(s);
 }
 
 /* @moved: the bytes that the block stands for. */
-static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int64_t moved)
+static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int64_t moved,
+				     bool timed)
 {
 	s->alloc_count++;
 	s->alloc_bytes += bytes;
-	site_pending(s, moved);
+	site_pending(s, moved, timed);
 }
 
 /*
@@ -57,7 +64,7 @@ static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int
  * counts for itself and the frees before it that were not timed.
  */
 #define LIFETIMES_ALL	64u
-#define LIFETIMES_STEP	16u
+#define LIFETIMES_STEP	64u
 
 /* Is the next block of this site one whose lifetime will count? */
 static ALWAYS_INLINE bool site_times_next(const struct session_site *s)
@@ -66,28 +73,26 @@ static ALWAYS_INLINE bool site_times_next(const struct session_site *s)
 	       (uint32_t)s->alloc_count * 0x9e3779b1u < UINT32_MAX / LIFETIMES_STEP;
 }
 
+/* Before site_free(). */
 static ALWAYS_INLINE void site_lifetime(struct session_site *s, uint64_t lived)
 {
+	uint16_t untimed = (uint16_t)((uint16_t)s->free_count - s->lifetimes_until);
 	unsigned int bucket = lived ? 64 - (unsigned int)__builtin_clzll(lived) : 0;
 
 	if (bucket >= SESSION_LIFETIMES)
 		bucket = SESSION_LIFETIMES - 1;
-	s->lifetimes[bucket] += 1u + s->untimed;
-	s->untimed = 0;
+	s->lifetimes[bucket] += 1u + untimed;
+	s->lifetimes_until = (uint16_t)(s->free_count + 1);
 	if (unlikely(s->lifetimes[bucket] > UINT32_MAX - UINT16_MAX - 1))
 		site_halve_lifetimes(s);
 }
 
-static ALWAYS_INLINE void site_no_lifetime(struct session_site *s)
-{
-	s->untimed += s->untimed < UINT16_MAX;
-}
-
-static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes, int64_t moved)
+static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes, int64_t moved,
+				    bool timed)
 {
 	s->free_count++;
 	s->free_bytes += bytes;
-	site_pending(s, -moved);
+	site_pending(s, -moved, timed);
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 
 #include "clock.h"
+#include "overhead.h"
 #include "recorder.h"
 #include "sampling.h"
 #include "sys.h"
@@ -121,6 +122,8 @@ void thread_restart(struct thread_state *t)
 	}
 	t->thread = name_thread();
 	t->destructor_rounds = 0;
+	t->until_timed = OVERHEAD_STEP;
+	t->clock = (struct clock_lately){ { 0, 0 }, 0 };
 	thread_forget_stacks(t);
 	memset(t->cache.range, 0, sizeof(t->cache.range));
 	sampling_start(t);
@@ -134,6 +137,7 @@ struct thread_state *thread_attach(void)
 		return NULL;
 	/* Busy first: what follows may allocate (pthread_setspecific does for late keys). */
 	t->busy = 1;
+	atomic_signal_fence(memory_order_seq_cst);
 	thread_self = t;
 	if (have_key)
 		pthread_setspecific(key, t);
@@ -156,7 +160,9 @@ static void key_destructor(void *arg)
 
 	if (++t->destructor_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
 		t->busy = 1;
+		atomic_signal_fence(memory_order_seq_cst);
 		pthread_setspecific(key, t);
+		atomic_signal_fence(memory_order_seq_cst);
 		t->busy = 0;
 		return;
 	}
@@ -182,6 +188,7 @@ struct thread_state *thread_borrow(void)
 		return NULL;
 	}
 	graveyard->busy = 1;
+	atomic_signal_fence(memory_order_seq_cst);
 	thread_self = graveyard;
 	if (graveyard->generation != recorder_gate.gate.generation)
 		thread_restart(graveyard);
@@ -191,6 +198,7 @@ struct thread_state *thread_borrow(void)
 void thread_give_back(struct thread_state *t)
 {
 	thread_self = NULL;
+	atomic_signal_fence(memory_order_seq_cst);
 	t->busy = 0;
 	lock_release(&graveyard_lock);
 	borrowing = false;
@@ -228,7 +236,7 @@ bool threads_any_busy(void)
 
 	lock_acquire(&list_lock);
 	for (struct thread_state *t = all_states; t && !busy; t = t->next)
-		busy = t->busy && t != thread_self;
+		busy = __atomic_load_n(&t->busy, __ATOMIC_RELAXED) && t != thread_self;
 	lock_release(&list_lock);
 	return busy;
 }

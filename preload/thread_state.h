@@ -35,7 +35,7 @@ struct thread_state {
 		};
 		uint64_t gate;		/* both */
 	};
-	volatile uint8_t busy;	/* the thread is inside libleak */
+	uint8_t busy;		/* the thread is inside libleak; see recorder_enter() */
 	uint8_t borrowed;	/* the graveyard's: held under its lock */
 	uint16_t thread;	/* index in SECT_THREADS */
 	uint32_t slot;		/* names this state's sites; from 1 */
@@ -50,7 +50,8 @@ struct thread_state {
 	uint64_t rng;
 
 	struct clock_lately clock;
-	uint32_t events;	/* recorded ones; see overhead.h */
+	uint64_t time;		/* the same as session_record_time(); see record_catch_up() */
+	uint32_t until_timed;	/* recorded events; see overhead.h */
 	uint32_t *site_of;	/* by stack index: index in SECT_SITES, 0: none yet */
 	struct thread_state *next;	/* all states, or the free ones */
 	struct thread_state *next_free;
