@@ -58,6 +58,8 @@ bench-targets :=
 fuzz-targets :=
 vm-targets :=
 dist-files :=
+# more libraries to build and install
+libraries :=
 # names of variables that hold rules which need all of the above
 late-rules :=
 
@@ -137,7 +139,7 @@ $(O)/libleak.so: $(libleak-objs) $(wildcard $(libleak-map))
 comma := ,
 
 # A product without sources (its directory is not there yet) is not built.
-products := $(if $(libleak-srcs),$(O)/libleak.so) \
+products := $(if $(libleak-srcs),$(O)/libleak.so) $(libraries) \
 	$(foreach p,$(programs),$(if $($(p)-srcs),$(O)/$(p)))
 
 all: $(products)
@@ -157,7 +159,8 @@ install: all
 	@echo "installed to $(DESTDIR)$(PREFIX)"
 
 uninstall:
-	$(Q)rm -f $(addprefix $(bin-dir)/,$(programs)) $(lib-dir)/libleak.so
+	$(Q)rm -f $(addprefix $(bin-dir)/,$(programs)) \
+		$(addprefix $(lib-dir)/,$(notdir $(filter %.so,$(products))))
 	$(Q)for f in $(man-pages); do rm -f $(man-dir)/man$${f##*.}/$${f##*/}; done
 	$(Q)if [ -d $(lib-dir) ]; then rmdir --ignore-fail-on-non-empty $(lib-dir); fi
 

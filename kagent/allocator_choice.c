@@ -70,7 +70,8 @@ static bool is_no_allocator(const struct object *o)
 {
 	const char *base = base_of(o->name);
 
-	return begins(base, "ld-linux") || begins(base, "ld-2.") || begins(base, "libleak.so");
+	return begins(base, "ld-linux") || begins(base, "ld-2.") || begins(base, "libleak.so") ||
+	       begins(base, "libleak-musl.so");
 }
 
 static bool is_c_library(const struct object *o)

@@ -12,11 +12,11 @@
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "compiler.h"
 #include "epilogue.h"
+#include "objects.h"
 
 enum { OP_DEREF = 0x06, OP_BREG7 = 0x77 };	/* DWARF 5, 7.7.1 */
 
@@ -27,20 +27,21 @@ struct text {
 	uintptr_t start, end;
 };
 
-/* Of musl, which is its own loader; empty: this is another C library. */
+/* Of musl; empty: this is another C library. */
 static struct text musl_text(void)
 {
-	uintptr_t base = _dl_find_object ? 0 : getauxval(AT_BASE);
-	const ElfW(Ehdr) *elf = (const void *)base;
+	const ElfW(Ehdr) *elf;
 	const ElfW(Phdr) *ph;
+	struct object libc;
 
-	if (!base)
+	if (_dl_find_object || !objects_find((uintptr_t)dl_iterate_phdr, &libc))
 		return (struct text){ 0, 0 };
-	ph = (const void *)(base + elf->e_phoff);
+	elf = (const void *)libc.start;
+	ph = (const void *)(libc.start + elf->e_phoff);
 	for (unsigned int i = 0; i < elf->e_phnum; i++)
 		if (ph[i].p_type == PT_LOAD && (ph[i].p_flags & PF_X))
-			return (struct text){ base + ph[i].p_vaddr,
-					      base + ph[i].p_vaddr + ph[i].p_memsz };
+			return (struct text){ libc.bias + ph[i].p_vaddr,
+					      libc.bias + ph[i].p_vaddr + ph[i].p_memsz };
 	return (struct text){ 0, 0 };
 }
 

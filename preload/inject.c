@@ -257,6 +257,11 @@ int inject_read_text(const struct inject *in, uint64_t addr, char *text, size_t 
 	return 0;
 }
 
+bool inject_in_musl(const struct inject *in)
+{
+	return !inject_libc_function(in, "gnu_get_libc_version");
+}
+
 uint64_t inject_function(const struct inject *in, const char *name)
 {
 	const struct image_object *o;

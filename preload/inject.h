@@ -12,6 +12,7 @@
 
 #include "inject_why.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,6 +25,9 @@ struct inject;
  *	-ENOTSUP	the C library is of no known kind
  */
 int inject_open(struct inject **out, pid_t pid, int timeout_ms, struct inject_why *why);
+
+/* Is the process's C library musl? */
+bool inject_in_musl(const struct inject *in);
 
 /* Address of a function that an object exported before inject_open(), 0 if none did. */
 uint64_t inject_function(const struct inject *in, const char *name);

@@ -55,7 +55,9 @@ static void find_allocator_range(struct safety *s)
 	uint64_t end_before = s->libc->text_start;
 
 	for (size_t i = 0; i < s->libc->symbol_count; i++) {
-		bool ours = listed(allocator_names, sym[i].name) && sym[i].size;
+		/* (musl has valloc elsewhere) */
+		bool ours = listed(allocator_names, sym[i].name) && sym[i].size &&
+			    strcmp(sym[i].name, "valloc") != 0;
 		uint64_t end = sym[i].addr + sym[i].size;
 
 		/* An attached libleak has led some names to itself. */

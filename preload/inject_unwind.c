@@ -3,6 +3,8 @@
 #define _GNU_SOURCE 1
 #include "inject_unwind.h"
 
+#include "epilogue.h"
+
 #include <errno.h>
 #include <libunwind.h>
 #include <stdlib.h>
@@ -27,6 +29,7 @@ struct unwinder {
 	int mem;
 	unw_addr_space_t space;
 	const struct user_regs_struct *regs;
+	struct user_regs_struct stepped;	/* what they point to, behind a frame without information */
 	struct cached_page pages[CACHED_PAGES];
 };
 
@@ -200,12 +203,128 @@ void unwinder_free(struct unwinder *unwinder)
 	free(unwinder);
 }
 
-static int walk(unw_cursor_t *cursor, unwind_frame_fn *frame, void *arg)
+/* ---- code without call frame information (all of musl's) ---------------------- */
+
+static size_t read_code(void *arg, uint64_t at, uint8_t *to, size_t size)
+{
+	const struct unwinder *u = arg;
+	const struct image_object *o = image_at(u->image, at);
+
+	if (!o || at < o->text_start || at >= o->text_end)
+		return 0;
+	if (size > o->text_end - at)
+		size = o->text_end - at;
+	return image_read(u->mem, at, to, size) ? 0 : size;
+}
+
+/* Where a jump of a procedure linkage table at @addr leads; @addr if there is none. */
+static uint64_t behind_plt(const struct unwinder *u, uint64_t addr)
+{
+	unsigned char code[6];
+	int32_t off;
+	uint64_t to;
+
+	if (image_read(u->mem, addr, code, sizeof(code)) || code[0] != 0xff || code[1] != 0x25)
+		return addr;
+	memcpy(&off, code + 2, sizeof(off));
+	return image_read(u->mem, addr + sizeof(code) + (uint64_t)(int64_t)off, &to, sizeof(to)) ?
+		addr : to;
+}
+
+static bool is_final(void *arg, uint64_t addr)
+{
+	static const char *const names[] = { "exit", "abort", "pthread_exit", "quick_exit", "_exit",
+					     "longjmp", "__assert_fail", "__stack_chk_fail" };
+	const struct unwinder *u = arg;
+	uint64_t at = behind_plt(u, addr);
+	const struct image_object *o = image_at(u->image, at);
+
+	for (size_t i = 0; o && i < sizeof(names) / sizeof(names[0]); i++)
+		if (image_function(o, names[i]) == at)
+			return true;
+	return false;
+}
+
+static bool read_registers(unw_cursor_t *cursor, struct user_regs_struct *r)
+{
+	const struct {
+		unw_regnum_t number;
+		unsigned long long *value;
+	} all[] = {
+		{ UNW_X86_64_RIP, &r->rip }, { UNW_X86_64_RSP, &r->rsp }, { UNW_X86_64_RBX, &r->rbx },
+		{ UNW_X86_64_RBP, &r->rbp }, { UNW_X86_64_R12, &r->r12 }, { UNW_X86_64_R13, &r->r13 },
+		{ UNW_X86_64_R14, &r->r14 }, { UNW_X86_64_R15, &r->r15 },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		unw_word_t word;
+
+		if (unw_get_reg(cursor, all[i].number, &word) < 0)
+			return false;
+		*all[i].value = word;
+	}
+	return true;
+}
+
+/* The caller's registers. False: they cannot be read, or it is nowhere. */
+static bool restore(struct unwinder *u, const struct epilogue *e, struct user_regs_struct *r)
+{
+	unsigned long long *const saved[SAVED_REGS] = { &r->rbx, &r->rbp, &r->r12, &r->r13,
+							&r->r14, &r->r15 };
+	uint64_t cfa = (e->by_bp ? r->rbp : r->rsp) + (uint64_t)(int64_t)e->cfa, value;
+
+	for (int i = 0; i < SAVED_REGS; i++) {
+		if (!e->below[i])
+			continue;
+		if (read_word(u, cfa - (uint64_t)(int64_t)e->below[i], &value))
+			return false;
+		*saved[i] = value;
+	}
+	if (read_word(u, cfa - 8, &value) || !image_at(u->image, value))
+		return false;
+	r->rip = value;
+	r->rsp = cfa;
+	return true;
+}
+
+/*
+ * Where nothing describes the frame, which is at @addr: by its code. 1: done; 0: it is
+ * the outermost; -ENOENT: something describes it, or that can't be told.
+ */
+static int step_by_code(struct unwinder *u, unw_cursor_t *cursor, uint64_t addr)
+{
+	const struct epilogue_code code = { read_code, is_final, u };
+	struct user_regs_struct regs = *u->regs;
+	struct epilogue e;
+	unw_proc_info_t info;
+	int err;
+
+	if (find_proc_info(u->space, addr, &info, 0, u) >= 0 || !read_registers(cursor, &regs))
+		return -ENOENT;
+	err = epilogue_follow(&code, regs.rip, &e);
+	if (err)
+		return err == -ENOENT ? 0 : -ENOENT;
+	if (!restore(u, &e, &regs))
+		return -ENOENT;
+	u->stepped = regs;
+	u->regs = &u->stepped;
+	return unw_init_remote(cursor, u->space, u) ? -ENOENT : 1;
+}
+
+/* As unw_step(). */
+static int step(struct unwinder *u, unw_cursor_t *cursor, uint64_t addr)
+{
+	int r = step_by_code(u, cursor, addr);
+
+	return r < 0 ? unw_step(cursor) : r;
+}
+
+static int walk(struct unwinder *u, unw_cursor_t *cursor, unwind_frame_fn *frame, void *arg)
 {
 	bool after_call = false;
 
 	for (unsigned n = 0; n < MAX_FRAMES; n++) {
-		unw_word_t ip = 0;
+		unw_word_t ip = 0, addr;
 		int r;
 
 		if (unw_get_reg(cursor, UNW_REG_IP, &ip) < 0)
@@ -214,10 +333,11 @@ static int walk(unw_cursor_t *cursor, unwind_frame_fn *frame, void *arg)
 			return 0;
 		r = unw_is_signal_frame(cursor) > 0;
 		/* A return address may be the first byte of the next function. */
-		r = frame(after_call ? ip - 1 : ip, r, arg);
+		addr = after_call ? ip - 1 : ip;
+		r = frame(addr, r, arg);
 		if (r)
 			return r;
-		r = unw_step(cursor);
+		r = step(u, cursor, addr);
 		if (r <= 0)
 			return r < 0 ? -ENODATA : 0;
 		after_call = true;
@@ -235,5 +355,5 @@ int unwinder_walk(struct unwinder *unwinder, const struct user_regs_struct *regs
 		unwinder->pages[i].addr = 0;
 	if (unw_init_remote(&cursor, unwinder->space, unwinder))
 		return -ENODATA;
-	return walk(&cursor, frame, arg);
+	return walk(unwinder, &cursor, frame, arg);
 }

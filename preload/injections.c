@@ -16,6 +16,7 @@
 #include "attach_target.h"
 #include "inject.h"
 #include "inject_thread.h"
+#include "library.h"
 
 #define ROOMY_BYTES	(256ull << 20)
 #define RETRY_MS	10
@@ -98,6 +99,8 @@ static bool is_impossible(int err)
 static int find_in_library(const struct injection *in, struct inject *process, const char *name,
 			   uint64_t *function, struct inject_why *why)
 {
+	const char *library = in->options->library;
+	char for_musl[PATH_MAX];
 	uint64_t handle;
 	int err;
 
@@ -106,7 +109,9 @@ static int find_in_library(const struct injection *in, struct inject *process, c
 		inject_borrow_stack(process, LIBLEAK_STACK, sizeof(struct libleak_stack));
 		return 0;
 	}
-	err = inject_load(process, in->options->library, &handle, why);
+	if (inject_in_musl(process) && library_for_musl(library, for_musl))
+		library = for_musl;
+	err = inject_load(process, library, &handle, why);
 	return err ? err : inject_symbol(process, handle, name, function, why);
 }
 

@@ -37,6 +37,14 @@ int library_find(char path[PATH_MAX])
 	return rc;
 }
 
+bool library_for_musl(const char *library, char path[PATH_MAX])
+{
+	const char *slash = strrchr(library, '/');
+	int dir = slash ? (int)(slash - library) + 1 : 0;
+
+	return snprintf(path, PATH_MAX, "%.*slibleak-musl.so", dir, library) < PATH_MAX;
+}
+
 int library_complain(int err, const char *path)
 {
 	char name[PATH_MAX];

@@ -7,6 +7,7 @@
 #define PRELOAD_LIBRARY_H
 
 #include <linux/limits.h>
+#include <stdbool.h>
 
 /*
  * The path of libleak.so: beside the program, else ../lib/memleak/libleak.so.
@@ -14,6 +15,9 @@
  * blank or a colon, which LD_PRELOAD cannot express).
  */
 int library_find(char path[PATH_MAX]);
+
+/* The build of it that musl's dlopen takes, beside `library`. False: the path is too long. */
+bool library_for_musl(const char *library, char path[PATH_MAX]);
 
 /* Says on stderr what library_find() found wrong. The status for exit(): 1. */
 int library_complain(int err, const char *path);

@@ -365,13 +365,22 @@ static int begin_attached(const char *settings)
 	return ret;
 }
 
+/* (musl's dlsym finds nothing behind a library that is loaded late: that one is NEW yet.) */
+static bool leave_dormant(void)
+{
+	int dormant = DORMANT, new = NEW;
+
+	return atomic_compare_exchange_strong(&phase, &dormant, STARTING) ||
+	       atomic_compare_exchange_strong(&phase, &new, STARTING);
+}
+
 int lifecycle_attach(const char *settings, const char **session_path)
 {
-	int was = DORMANT, ret;
+	int ret;
 
 	if (!real_ready())
 		return -EAGAIN;
-	if (!atomic_compare_exchange_strong(&phase, &was, STARTING))
+	if (!leave_dormant())
 		return -EBUSY;
 	ret = begin_attached(settings);
 	if (ret) {

@@ -144,9 +144,12 @@ static enum program_fit judge_elf(int fd, const Elf64_Ehdr *ehdr)
 		return PROGRAM_STATIC;
 	if (is_secure(fd))
 		return PROGRAM_SECURE;
-	if (strcmp(basename(interp), basename(own_interp)))
-		return PROGRAM_OTHER_LIBC;
-	return PROGRAM_FITS;
+	if (!strcmp(basename(interp), basename(own_interp)))
+		return PROGRAM_FITS;
+	/* elsewhere libleak.so needs a library that is one of this C library's */
+	if (own.e_machine == EM_X86_64 && !strncmp(basename(interp), "ld-musl-", 8))
+		return PROGRAM_FITS;
+	return PROGRAM_OTHER_LIBC;
 }
 
 /* The interpreter that a "#!" line names; false when the line names none. */

@@ -17,7 +17,7 @@ enum program_fit {
 	PROGRAM_STATIC,		/* no dynamic loader */
 	PROGRAM_SECURE,		/* set-user-ID, set-group-ID or file capabilities */
 	PROGRAM_OTHER_ARCH,	/* 32 bit, or of another machine */
-	PROGRAM_OTHER_LIBC,	/* another dynamic loader than this program's own */
+	PROGRAM_OTHER_LIBC,	/* another dynamic loader than this program's own, and not musl's */
 };
 
 /*

@@ -3,8 +3,8 @@
 #include "real_musl.h"
 
 #include <errno.h>
+#include <link.h>
 #include <string.h>
-#include <sys/auxv.h>
 
 #include "compiler.h"
 #include "objects.h"
@@ -73,12 +73,13 @@ static void *musl_valloc(size_t size)
 	return real.aligned_alloc(PAGE, size);
 }
 
-/* musl's libc is its loader. */
+/* Is it of the same object as a function that nobody else brings? */
 static bool is_libc(const void *fn)
 {
-	struct object o;
+	struct object o, libc;
 
-	return objects_find((uintptr_t)fn, &o) && o.bias == getauxval(AT_BASE);
+	return objects_find((uintptr_t)fn, &o) &&
+	       objects_find((uintptr_t)dl_iterate_phdr, &libc) && o.id == libc.id;
 }
 
 void real_musl_amend(void)

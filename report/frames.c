@@ -186,7 +186,7 @@ static bool is_recorder(const struct frame_map *map, uint32_t location)
 		symbolizer_module_info(map->r->sym,
 				       symbolizer_location_module(map->r->sym, location));
 
-	return m && !m->kernel && !strcmp(m->name, "libleak.so");
+	return m && !m->kernel && (!strcmp(m->name, "libleak.so") || !strcmp(m->name, "libleak-musl.so"));
 }
 
 /*
