@@ -239,7 +239,7 @@ static enum step_result step_by_frame_pointer(struct frame_walk *w, struct frame
 	if (bp < r->sp || bp - r->sp > FRAME_MAX || (bp & 7) ||
 	    !guess_readable(w->cache, bp + 16))
 		return STEP_LOST;
-	kept->slot = bp | KEPT_USES_BP | KEPT_GUESSED;
+	kept->slot = bp | KEPT_USES_BP | KEPT_RULE_USES_BP | KEPT_GUESSED;
 	r->bp = *(const uintptr_t *)bp;
 	r->ip = stack_return_slot(bp + 16);
 	r->sp = bp + 16;
@@ -260,7 +260,9 @@ static enum step_result step_with_recipe(struct frame_walk *w, recipe_t rec, str
 		slot = cfa - recipe_bp_below(rec);
 	if (slot && (slot < r->sp || slot > cfa - 8 || (slot & 7)))
 		return STEP_LOST;
-	kept->slot = slot | (recipe_base(rec) || recipe_bp_at_bp(rec) ? KEPT_USES_BP : 0);
+	kept->slot = slot;
+	if (recipe_base(rec) || recipe_bp_at_bp(rec))
+		kept->slot |= KEPT_USES_BP | KEPT_RULE_USES_BP;
 	if (recipe_base(rec) == CFI_BP_DEREF)
 		kept->slot |= KEPT_DEREF | (uint64_t)(recipe_cfa_off(rec) / 8 & 0x7fff)
 						   << KEPT_DEREF_SHIFT;

@@ -55,7 +55,9 @@ struct kept_frame {
 /* The caller's sp was read, too (a realigned stack): from bp + 8 * the 15 signed bits in between. */
 #define KEPT_DEREF	(1ull << 63)
 #define KEPT_DEREF_SHIFT 48
-#define KEPT_SLOT	((1ull << KEPT_DEREF_SHIFT) - 8)
+/* This frame's own rule depends on bp. */
+#define KEPT_RULE_USES_BP (1ull << 47)
+#define KEPT_SLOT	(KEPT_RULE_USES_BP - 8)
 
 /* Address ranges of stacks that were found readable. */
 struct stack_range {
@@ -66,6 +68,7 @@ struct frame_cache {
 	int count;		/* frames kept */
 	int barriers;		/* how many of them are barriers */
 	int guesses;		/* how many of them are guessed */
+	int steady;		/* outermost frames that have not changed since the user set this */
 	bool open;		/* frames further out than index 0 exist */
 	bool partial;		/* the walk could not go on at index 0 */
 	uint64_t base_hash;	/* of the frames further out than index 0 that were dropped */

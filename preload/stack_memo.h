@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
  * stack_memo.h - the stacks that a thread has captured lately, each found again
- * by where it starts and proved by what the walk read.
+ * by the very words that the walk read.
  *
  * A walk is a function of the registers that it starts with and of the words of
- * memory that it reads, as long as no code is unloaded. So a stack that was
- * captured before is the stack now, if the registers are the same and each of
- * those words, read in the same order, is the same: no rule, no hash, no look-up
- * in the table of stacks. It reads only what a full walk would read.
+ * memory that it reads, as long as no code is unloaded: what it reads next follows
+ * from what it has read. So the stacks that start with the same (ip, sp) form a tree.
+ * A node of it is a run of words that have to be what they were; then either the stack
+ * is known (a leaf), or the next word, looked up together with the node, leads on to
+ * another node (a branch). No rule, no hash of frames, no look-up in the table of
+ * stacks; and only what a full walk would read is read, after all that it read before.
  *
- * Stacks with frames that cannot be proved by words (KEPT_BARRIER), that are too
- * deep or reach too far are not in here.
+ * What a frame's caller had in bp is read when a rule depends on it, from where it is
+ * by then: a place on the stack, or the register that the walk began with, whose copy
+ * is a word like any other.
+ *
+ * Words are written once and never changed. The list of a stack that shares its outer
+ * frames with the one that was walked before goes on in the latter's. Nodes are only
+ * added. When there is no room for more, all is forgotten, and learned anew.
+ *
+ * Stacks with frames that cannot be proved by words (KEPT_BARRIER) are not in here.
  */
 #ifndef PRELOAD_STACK_MEMO_H
 #define PRELOAD_STACK_MEMO_H
@@ -21,71 +30,144 @@
 #include "compiler.h"
 #include "stack_capture.h"
 
-#define MEMO_WORDS	64
-#define MEMO_SET_BITS	6
-#define MEMO_SETS	(1u << MEMO_SET_BITS)
-#define MEMO_WAYS	2
-#define MEMO_SEEN	256u
+#define MEMO_NODE_BITS_MIN	9
+#define MEMO_NODE_BITS_MAX	13
+#define MEMO_WORDS	32768u
+#define MEMO_SEEN	2048u
+#define MEMO_RUN_SHARED	8u	/* words at least, where a list goes on in another */
 
-/* An odd number of cache lines, so that entries don't compete for a few sets of the cache. */
+/* What is known of a stack. */
 struct stack_memo {
-	uintptr_t ip, sp, bp;	/* where the stack starts */
-	uint32_t stack;		/* index, 0: not in use */
+	uint32_t stack;		/* index */
 	uint32_t site;		/* index of this thread's site, 0: none yet */
-	uint32_t count;		/* words, a multiple of 4: the last ones may be repeated */
-	bool uses_bp;		/* bp has to be equal, too */
-	int32_t at[MEMO_WORDS];	/* where: multiples of 8 bytes from sp */
-	uintptr_t word[MEMO_WORDS];	/* what was read there */
-} __attribute__((aligned(64)));
+};
+
+/* Consecutive words to compare: [from, from + count) of stack_memos.words; from 0: none. */
+struct memo_run {
+	uint32_t from, count;
+};
+
+union memo_word {
+	struct {
+		const uintptr_t *at;
+		uintptr_t value;
+	};
+	struct memo_run next;	/* behind a run: where the list goes on */
+};
+
+struct memo_node {
+	uintptr_t word;		/* by which the parent branched off to here; of a start: see memo_start */
+	uint32_t parent;	/* its id, or that of a start; 0: the place is empty */
+	uint32_t id;		/* of a branch; 0: a leaf */
+	struct memo_run run;	/* a branch's is all that is to be compared, a leaf's goes on */
+	union {
+		const uintptr_t *branch_at;	/* of a branch: the word that comes next */
+		struct stack_memo known;
+	};
+};
 
 struct stack_memos {
-	uint64_t used[MEMO_SETS * MEMO_WAYS / 64];	/* bit: entry was ever filled */
-	uint32_t turn;		/* chooses which way is replaced */
-	uint32_t seen[MEMO_SEEN];	/* stacks captured lately, by index: those are worth an entry */
-	struct stack_memo entry[MEMO_SETS][MEMO_WAYS];
-	struct stack_memo other;	/* the last stack that cannot be kept */
+	uint32_t mask;		/* places for nodes in use - 1 */
+	uint32_t shift;
+	uint32_t nodes, ids;
+	uint32_t used;		/* words */
+	bool any_seen;
+	uintptr_t bp;		/* of where the walk began */
+	struct memo_run outward[FRAMES_KEPT];	/* what is read outward of each kept frame */
+	struct stack_memo seen[MEMO_SEEN];	/* stacks captured lately, by index: those are worth a leaf */
+	struct memo_node node[1u << MEMO_NODE_BITS_MAX];	/* open addressing */
+	union memo_word words[MEMO_WORDS];
 };
 
 /*
  * The stack of index @stack, which starts at @top and was captured last into @c,
- * becomes an entry when it was captured lately, too: many stacks are seen once. Never
- * fails: the entry may be `other`, which is never found.
+ * gets a leaf when it was captured lately, too: many stacks are seen once. Never fails.
+ * What is returned holds until the next call. The same @c, always.
  */
-struct stack_memo *stack_memo_add(struct stack_memos *all, const struct frame_cache *c,
+struct stack_memo *stack_memo_add(struct stack_memos *all, struct frame_cache *c,
 				  const struct frame_regs *top, int depth, uint32_t stack);
 
-/* Forgets all. */
-void stack_memo_reset(struct stack_memos *all);
+/* Forgets all, sites too. Once before the first use. */
+void stack_memo_reset(struct stack_memos *all, struct frame_cache *c);
 
-static ALWAYS_INLINE unsigned int stack_memo_set(uintptr_t ip, uintptr_t sp)
+/* Goes on from @n, a branch. */
+__attribute__((noinline)) struct stack_memo *stack_memo_follow(struct stack_memos *all,
+							       struct memo_node *n);
+
+#define MEMO_START (1u << 31)
+
+static ALWAYS_INLINE struct memo_node *memo_place(struct stack_memos *all, uint32_t parent,
+						  uintptr_t word)
 {
-	return (unsigned int)(((ip ^ sp << 8) * 0x9e3779b97f4a7c15ull) >> (64 - MEMO_SET_BITS));
+	uint64_t hash = (word ^ (uint64_t)parent << 32) * 0x9e3779b97f4a7c15ull;
+
+	return &all->node[hash >> all->shift];
 }
 
-static ALWAYS_INLINE bool stack_memo_holds(const struct stack_memo *m, const struct frame_regs *top)
+/* The node that @word leads to, or NULL. */
+static ALWAYS_INLINE struct memo_node *memo_child(struct stack_memos *all, uint32_t parent,
+						  uintptr_t word)
 {
-	const uintptr_t *base = (const uintptr_t *)top->sp;
+	struct memo_node *n = memo_place(all, parent, word);
 
-	if (m->sp != top->sp || m->ip != top->ip || (m->uses_bp && m->bp != top->bp))
-		return false;
+	while (unlikely(n->word != word || n->parent != parent)) {
+		if (!n->parent)
+			return NULL;
+		n = &all->node[(n - all->node + 1) & all->mask];
+	}
+	return n;
+}
+
+/* Where walks start: addresses of the program's have 47 bits, so this is all of @ip and @sp. */
+static ALWAYS_INLINE uint32_t memo_start(uintptr_t ip, uintptr_t sp, uintptr_t *word)
+{
+	*word = ip | sp << 48;
+	return MEMO_START | (uint32_t)(sp >> 16);
+}
+
+static ALWAYS_INLINE bool memo_run_holds(const union memo_word *w, uint32_t count)
+{
+	const union memo_word *end = w + count;
+
 	if (stack_check_trusting)
 		return true;
-	for (uint32_t i = 0; i < m->count; i += 4)
-		if (base[m->at[i]] != m->word[i] || base[m->at[i + 1]] != m->word[i + 1] ||
-		    base[m->at[i + 2]] != m->word[i + 2] || base[m->at[i + 3]] != m->word[i + 3])
+	for (; end - w >= 4; w += 4)
+		if (*w[0].at != w[0].value || *w[1].at != w[1].value ||
+		    *w[2].at != w[2].value || *w[3].at != w[3].value)
+			return false;
+	for (; w != end; w++)
+		if (*w->at != w->value)
 			return false;
 	return true;
 }
 
-/* The entry of the stack that starts at @top, or NULL. */
+static ALWAYS_INLINE struct stack_memo *memo_leaf_holds(struct stack_memos *all,
+							struct memo_node *n)
+{
+	struct memo_run run = n->run;
+
+	do {
+		const union memo_word *w = &all->words[run.from];
+
+		if (!memo_run_holds(w, run.count))
+			return NULL;
+		run = w[run.count].next;
+	} while (run.from);
+	return &n->known;
+}
+
+/* What is known of the stack that starts at @top, or NULL. */
 static ALWAYS_INLINE struct stack_memo *stack_memo_find(struct stack_memos *all,
 							const struct frame_regs *top)
 {
-	struct stack_memo *m = all->entry[stack_memo_set(top->ip, top->sp)];
+	uintptr_t word;
+	uint32_t start = memo_start(top->ip, top->sp, &word);
+	struct memo_node *n = memo_child(all, start, word);
 
-	if (likely(stack_memo_holds(m, top)))
-		return m;
-	return stack_memo_holds(m + 1, top) ? m + 1 : NULL;
+	all->bp = top->bp;
+	if (unlikely(!n))
+		return NULL;
+	return likely(!n->id) ? memo_leaf_holds(all, n) : stack_memo_follow(all, n);
 }
 
 #endif
