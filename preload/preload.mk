@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # libleak.so, the shim. It links nothing of common/: it must not allocate.
 
-libleak-srcs += $(addprefix preload/,hooks.c hooks_new.c hooks_mmap.c hooks_exit.c real.c real_musl.c \
+libleak-srcs += $(addprefix preload/,hooks.c hooks_new.c hooks_mmap.c hooks_exit.c hooks_user.c real.c real_musl.c \
 	early_arena.c recorder.c records.c sites.c live_table.c huge.c mmap_table.c sampler.c \
 	stack_capture.c stack_memo.c stack_table.c recipes.c cfi.c cfi_row.c cfi_expr.c cfi_epilogue.c eh_frame.c epilogue.c x86_insn.c modules.c \
 	module_watch.c thread_state.c shm.c clock.c config.c session_open.c lifecycle.c fork_child.c \

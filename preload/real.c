@@ -140,6 +140,10 @@ bool real_resolve(void)
 	RESOLVE(malloc_usable_size, "malloc_usable_size");
 	RESOLVE(mmap, "mmap");
 	RESOLVE(munmap, "munmap");
+	RESOLVE(setuid, "setuid");
+	RESOLVE(seteuid, "seteuid");
+	RESOLVE(setreuid, "setreuid");
+	RESOLVE(setresuid, "setresuid");
 	RESOLVE(mremap, "mremap");
 	RESOLVE(dlclose, "dlclose");
 	RESOLVE(exit_now, "_exit");

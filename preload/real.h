@@ -34,6 +34,10 @@ struct real_functions {
 	void *(*mremap)(void *, size_t, size_t, int, ...);
 	int (*dlclose)(void *);
 	void (*exit_now)(int);		/* _exit */
+	int (*setuid)(uid_t);
+	int (*seteuid)(uid_t);
+	int (*setreuid)(uid_t, uid_t);
+	int (*setresuid)(uid_t, uid_t, uid_t);
 	/* where the real malloc lives, when that is not the C library; else 0, 0 */
 	uintptr_t allocator_start, allocator_end;
 	size_t min_size;		/* smallest request passed on, 0: any; see live_table.h */

@@ -395,6 +395,17 @@ void shm_remove(const struct shm *s)
 	syscall(SYS_unlinkat, AT_FDCWD, s->path, 0);
 }
 
+int shm_give(const struct shm *s, uid_t owner)
+{
+	int fd = reopen(s), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = fchown(fd, owner, (gid_t)-1) ? -errno : 0;
+	sys_close(fd);
+	return ret;
+}
+
 void shm_unmap(struct shm *s)
 {
 	if (s->arena)

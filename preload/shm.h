@@ -29,6 +29,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "../common/session_format.h"
 
@@ -72,6 +73,9 @@ void shm_trim(const struct shm *s);
 
 /* Removes the file, if the path still names it. */
 void shm_remove(const struct shm *s);
+
+/* Makes the file another user's, if the path still names it. 0 or -errno. */
+int shm_give(const struct shm *s, uid_t owner);
 
 /* Unmaps everything; the file stays. */
 void shm_unmap(struct shm *s);
