@@ -27,6 +27,7 @@
 EXPORT _Alignas(64) struct libleak_stack libleak_stack;
 
 static atomic_int changing;	/* pid; a forked child may find its parent's */
+static int recorded;		/* pid of the process that was attached to */
 static char answer[600];
 
 static bool begin_change(void)
@@ -62,12 +63,26 @@ static bool find_real_functions(void)
 	return found;
 }
 
+/* The keeper was killed before it could. (A forked child has nothing to do with its parent's.) */
+static void remove_unnamed_session(void)
+{
+	const char *base = strrchr(recorder.shm.path, '/');
+
+	if (recorded != (int)syscall(SYS_getpid))
+		return;
+	recorded = 0;
+	if (base && !strncmp(base + 1, LIBLEAK_UNNAMED, strlen(LIBLEAK_UNNAMED)))
+		shm_remove(&recorder.shm);
+}
+
 /* False: a thread was still inside the recorder after so long. */
 static bool end_recording(unsigned wait_ms)
 {
 	bool done = lifecycle_detach(wait_ms);
 
 	got_restore();
+	if (done)
+		remove_unnamed_session();
 	return done;
 }
 
@@ -78,10 +93,13 @@ static bool end_recording(unsigned wait_ms)
  */
 static void reader_gone(void)
 {
+	int err = errno;
+
 	if (recorder.frozen || !begin_change())
 		return;
 	end_recording(IDLE_TRIES_MS);
 	end_change();
+	errno = err;
 }
 
 /*
@@ -109,6 +127,7 @@ static const char *attach(const char *settings)
 	err = lifecycle_make_ready();
 	if (err)
 		return err == -EAGAIN ? LIBLEAK_BUSY : refuse("it is being recorded already", 0);
+	remove_unnamed_session();
 	err = got_prepare();
 	if (err)
 		return refuse("libleak.so is preloaded into this program already", 0);
@@ -120,6 +139,7 @@ static const char *attach(const char *settings)
 		return refuse("it was recorded before it was forked", 0);
 	if (err)
 		return refuse(LIBLEAK_NO_ROOM, err);
+	recorded = (int)syscall(SYS_getpid);
 	snprintf(answer, sizeof(answer), "%s", path);
 	got_redirect();
 	return answer;

@@ -15,6 +15,9 @@
 /* How the sentence begins that says why there can be no session. */
 #define LIBLEAK_NO_ROOM "no room for a session"
 
+/* Names that begin so are nobody's: a session's is removed by who ends it, if it is there yet. */
+#define LIBLEAK_UNNAMED ".memleak-"
+
 /*
  * Where calls may run, so that no memory has to be mapped for them. `user` is the
  * thread that does, written by the injector; not 0: taken (perhaps for ever, when

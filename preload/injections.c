@@ -185,7 +185,7 @@ static int start_unnamed_recording(const struct injection *in, struct inject *pr
 	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
 		salt = (uint64_t)getpid();
 	for (unsigned i = 0; i < count && err && err != -ECANCELED; i++) {
-		snprintf(settings, sizeof(settings), "%s,output=%s/.memleak-%d-%016llx.leak",
+		snprintf(settings, sizeof(settings), "%s,output=%s/" LIBLEAK_UNNAMED "%d-%016llx.leak",
 			 in->options->recording, dirs[i], (int)in->target, (unsigned long long)salt);
 		err = start_recording(in, process, function, settings, out);
 	}
