@@ -41,6 +41,7 @@ static struct thread_state *new_state(void)
 		sys_munmap(t, sizeof(*t));
 		return NULL;
 	}
+	t->generation = NO_GENERATION;
 	t->slot = ++last_slot;
 	t->next = all_states;
 	all_states = t;
@@ -114,7 +115,7 @@ void thread_restart(struct thread_state *t)
 	if (!recorder_gate.gate.generation)
 		return;
 	if (t->generation != recorder_gate.gate.generation) {
-		if (t->generation)
+		if (t->generation != NO_GENERATION)
 			sys_madvise(t->site_of, site_map_bytes, MADV_DONTNEED);
 		t->free_head = 0;
 		t->free_count = 0;

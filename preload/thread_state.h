@@ -27,6 +27,9 @@
 #include "stack_capture.h"
 #include "stack_memo.h"
 
+/* Of a state that has seen no session: not 0, which is a closed gate's. */
+#define NO_GENERATION UINT32_MAX
+
 struct thread_state {
 	union {
 		struct {
