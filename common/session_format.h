@@ -128,6 +128,7 @@ enum session_loss {
 	LOSS_MODULES = 17,	/* modules that could not be recorded */
 	LOSS_MISSED_RETURN = 18,/* uprobes: a call of the allocator whose return was not seen */
 	LOSS_PHANTOMS = 19,	/* kernel: objects found freed that the session does not list */
+	LOSS_PROCESSES = 20,	/* uprobes: processes for which there was no room */
 	LOSS_MAX = 32
 };
 

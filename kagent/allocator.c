@@ -82,6 +82,10 @@ static bool find_c(const char *name, struct known *k)
 
 static bool find_known(const struct search *s, const char *name, struct known *k)
 {
+	if (s->scope == ALLOCATOR_LOADER) {
+		*k = (struct known){ "_dl_debug_state", KU_LOADED };
+		return !strcmp(name, k->name);
+	}
 	*k = (struct known){ listed(name, operators_new,
 				    sizeof(operators_new) / sizeof(*operators_new)), KU_NEW };
 	if (k->name || s->scope == ALLOCATOR_NEW)

@@ -16,6 +16,7 @@ enum allocator_scope {
 	ALLOCATOR_EXPORTED,	/* what other objects can bind to */
 	ALLOCATOR_ALL,		/* any function of a known name */
 	ALLOCATOR_NEW,		/* C++ operator new alone, exported */
+	ALLOCATOR_LOADER,	/* where a dynamic loader says that it has mapped something */
 };
 
 struct allocator_probe {

@@ -230,8 +230,7 @@ int allocator_choose(struct process_image *p, const char *object, struct allocat
 
 /* ---- a program that does not run yet ----------------------------------------------- */
 
-/* PT_INTERP; empty for a static program. */
-static int interpreter_of(const char *program, char interp[4096])
+int allocator_interpreter(const char *program, char interp[4096])
 {
 	int fd = open(program, O_RDONLY | O_CLOEXEC), err = fd < 0 ? -errno : 0;
 	Elf64_Ehdr h;
@@ -321,7 +320,7 @@ int allocator_choose_program(const char *program, const char *object,
 	struct objects o = { .list = NULL };
 	struct object *first = add(&o);
 	char interp[4096], text[256];
-	int err = first ? interpreter_of(program, interp) : -ENOMEM;
+	int err = first ? allocator_interpreter(program, interp) : -ENOMEM;
 
 	if (!err) {
 		snprintf(first->name, sizeof(first->name), "%s", program);

@@ -30,4 +30,7 @@ int allocator_choose(struct process_image *p, const char *object, struct allocat
 int allocator_choose_program(const char *program, const char *object,
 			     struct allocator_choice *out, char *why, size_t why_size);
 
+/* PT_INTERP; empty for a static program. 0 or -errno. */
+int allocator_interpreter(const char *program, char interp[4096]);
+
 #endif

@@ -32,9 +32,10 @@ struct heap_session {
 	struct process_image *p;
 	struct heap_session_facts facts;
 	struct table sites, threads;
+	struct table inherited;	/* sites of the parent's, that inherited blocks are of */
 	uint64_t ns0;
 	size_t cut;
-	int err;
+	uint64_t unmatched;	/* frees of blocks that the process did not have */
 };
 
 static uint64_t now_ns(void)
@@ -82,12 +83,12 @@ static struct named *add(struct table *t, uint64_t key)
 static int take_name(void *arg, const void *key, const void *value)
 {
 	struct heap_session *s = arg;
-	uint32_t tid = *(const uint32_t *)key;
+	uint32_t tid = (uint32_t)*(const uint64_t *)key;
 	const struct ku_name *name = value;
 	struct named *n = find(&s->threads, tid);
 	struct session_thread t = { .tid = tid, .start_tick = tick_of(s, name->time) };
 
-	if (n && n->time == name->time)
+	if (*(const uint64_t *)key >> 32 != s->facts.image || (n && n->time == name->time))
 		return 0;
 	if (!n)
 		n = add(&s->threads, tid);
@@ -136,13 +137,23 @@ static uint32_t believable(const struct heap_session *s, const struct ku_site *s
 	return n;
 }
 
+static uint32_t put_stack(struct heap_session *s, const uint64_t *ip, uint32_t depth,
+			  uint32_t flags, uint64_t first_time)
+{
+	uint32_t index = session_writer_stack(s->w, ip, depth, flags, s->p->epoch);
+	struct session_stack *stack = session_writer_edit_stack(s->w, index);
+
+	if (stack && !stack->first_tick)
+		stack->first_tick = tick_of(s, first_time);
+	return index;
+}
+
 static struct named *new_site(struct heap_session *s, uint64_t key, const struct ku_site *site)
 {
 	uint32_t flags = site->flags & KU_SITE_CUT ? STACK_CUT : 0;
 	uint32_t depth = s->p->count ? believable(s, site) : site->depth;
 	struct named *n = add(&s->sites, key);
 	struct session_site blank = { .stack = 0 };
-	struct session_stack *stack;
 
 	if (!n)
 		return NULL;
@@ -151,14 +162,27 @@ static struct named *new_site(struct heap_session *s, uint64_t key, const struct
 		s->cut++;
 		session_writer_loss(s->w, LOSS_UNWIND, 1);
 	}
-	n->stack = session_writer_stack(s->w, (const uint64_t *)site->ip, depth, flags, s->p->epoch);
-	stack = session_writer_edit_stack(s->w, n->stack);
-	if (stack && !stack->first_tick)
-		stack->first_tick = tick_of(s, site->first_time);
+	n->stack = put_stack(s, (const uint64_t *)site->ip, depth, flags, site->first_time);
 	blank.stack = n->stack;
 	blank.thread_slot = (uint32_t)s->sites.count;
 	n->site = session_writer_site(s->w, &blank);
 	return n;
+}
+
+static int add_inherited_stacks(struct heap_session *s)
+{
+	const struct heap_inherited *h = s->facts.inherited;
+
+	for (size_t i = 0; h && i < h->stack_count; i++) {
+		const struct inherited_stack *from = &h->stacks[i];
+		struct named *n = add(&s->inherited, from->key);
+
+		if (!n)
+			return -ENOMEM;
+		n->stack = put_stack(s, from->ip, from->depth,
+				     from->flags & KU_SITE_CUT ? STACK_CUT : 0, from->first_time);
+	}
+	return 0;
 }
 
 static int take_site(void *arg, const void *key, const void *value)
@@ -170,8 +194,8 @@ static int take_site(void *arg, const void *key, const void *value)
 	struct session_site *to;
 	struct session_stack *stack;
 
-	if (!from->depth)
-		return 0;	/* just being made */
+	if (from->image != s->facts.image || !from->depth)
+		return 0;	/* another process's, or just being made */
 	if (!n)
 		n = new_site(s, hash, from);
 	to = n ? session_writer_edit_site(s->w, n->site) : NULL;
@@ -189,21 +213,55 @@ static int take_site(void *arg, const void *key, const void *value)
 
 /* ---- blocks ------------------------------------------------------------------- */
 
-static int take_block(void *arg, const void *key, const void *value)
+static void put_block(struct heap_session *s, uint64_t addr, const struct ku_block *from,
+		      const struct named *site, bool inherited)
 {
-	struct heap_session *s = arg;
-	const struct ku_block *from = value;
-	const struct named *site = find(&s->sites, from->site);
 	const struct named *thread = find(&s->threads, from->tid);
 	const struct session_block b = {
-		.addr = *(const uint64_t *)key, .size = from->size,
-		.tick = tick_of(s, from->time), .stack = site ? site->stack : 1,
+		.addr = addr, .size = from->size, .tick = tick_of(s, from->time),
+		.stack = site ? site->stack : 1,
 		.thread = thread ? thread->thread : REC_THREAD_OTHER, .kind = REC_HEAP,
-		.mean = s->facts.sample > 1,
+		.mean = s->facts.sample > 1, .inherited = inherited,
 	};
 
 	session_writer_record(s->w, &b);
+}
+
+/* A mark where an inherited block was freed; what else was freed there was never known. */
+static void take_mark(struct heap_session *s, uint64_t addr, const struct ku_block *b)
+{
+	struct inherited_block *known = s->facts.inherited ?
+		heap_inherited_find(s->facts.inherited, addr) : NULL;
+
+	if (known)
+		known->gone = true;
+	else if (b->flags & KU_BLOCK_GONE)
+		s->unmatched++;
+}
+
+static int take_block(void *arg, const void *key, const void *value)
+{
+	struct heap_session *s = arg;
+	const struct ku_place *at = key;
+	const struct ku_block *b = value;
+
+	if (at->image != s->facts.image)
+		return 0;
+	if (b->flags & (KU_BLOCK_GONE | KU_BLOCK_OVER))
+		take_mark(s, at->addr, b);
+	if (!(b->flags & KU_BLOCK_GONE))
+		put_block(s, at->addr, b, find(&s->sites, b->site), false);
 	return 0;
+}
+
+static void put_inherited(struct heap_session *s)
+{
+	const struct heap_inherited *h = s->facts.inherited;
+
+	for (size_t i = 0; h && i < h->count; i++)
+		if (!h->list[i].gone)
+			put_block(s, h->list[i].addr, &h->list[i].b,
+				  find(&s->inherited, h->list[i].b.site), true);
 }
 
 /* ---- header ------------------------------------------------------------------- */
@@ -224,15 +282,18 @@ static void set_losses(struct heap_session *s)
 		{ KU_LOSS_THREADS, LOSS_NO_MEMORY },
 		{ KU_LOSS_NAMES, LOSS_THREADS },
 		{ KU_LOSS_RING, LOSS_TRACE },
+		{ KU_LOSS_HEIRLOOMS, LOSS_FORK_RACE },
+		{ KU_LOSS_PROCESSES, LOSS_PROCESSES },
 	};
 	struct session_header *h = session_writer_header(s->w);
 	uint64_t loss[KU_LOSS_MAX];
 
-	heap_tracer_losses(s->t, loss);
+	heap_tracer_losses(s->t, s->facts.image, loss);
 	for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++)
 		h->loss[map[i].to] = 0;
 	for (size_t i = 0; i < sizeof(map) / sizeof(*map); i++)
 		h->loss[map[i].to] += loss[map[i].from];
+	h->loss[LOSS_UNMATCHED_FREE] += s->unmatched;
 	h->sampled_out = loss[KU_LOSS_SAMPLED_OUT];
 }
 
@@ -260,11 +321,25 @@ static void fill_header(struct heap_session *s)
 	h->sample_mean[1] = f->sample;
 	h->mean_count = f->sample > 1 ? 2 : 1;
 	h->cmdline = session_writer_string(s->w, f->cmdline);
+	h->parent_pid = f->parent_pid;
+	h->parent_start_ticks = f->parent_start_ticks;
 	process_image_identify(s->p, s->w);
 	set_clock(s);
 }
 
 /* ---- the whole ------------------------------------------------------------------ */
+
+/* But for the writer. */
+static void free_session(struct heap_session *s)
+{
+	struct table *tables[] = { &s->sites, &s->threads, &s->inherited };
+
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		free(tables[i]->list);
+		hash_index_free(&tables[i]->index);
+	}
+	free(s);
+}
 
 int heap_session_open(const char *path, const struct heap_session_facts *facts,
 		      struct heap_tracer *t, struct process_image *p, struct heap_session **out)
@@ -281,8 +356,19 @@ int heap_session_open(const char *path, const struct heap_session_facts *facts,
 	s->t = t;
 	s->p = p;
 	fill_header(s);
-	*out = s;
-	return 0;
+	err = add_inherited_stacks(s);
+	if (err)
+		session_writer_abort(s->w);
+	if (err)
+		free_session(s);
+	else
+		*out = s;
+	return err;
+}
+
+uint64_t heap_session_start_ticks(const struct heap_session *s)
+{
+	return session_writer_header(s->w)->start_ticks;
 }
 
 /* Sites and threads before the blocks that name them. */
@@ -294,8 +380,10 @@ static int take_all(struct heap_session *s)
 	if (!err)
 		err = heap_tracer_sites(s->t, take_site, s);
 	session_writer_clear_records(s->w);
+	s->unmatched = 0;
 	if (!err)
 		err = heap_tracer_blocks(s->t, take_block, s);
+	put_inherited(s);
 	set_losses(s);
 	set_clock(s);
 	return err;
@@ -308,18 +396,15 @@ int heap_session_sync(struct heap_session *s)
 	return err ? err : session_writer_sync(s->w);
 }
 
-int heap_session_close(struct heap_session *s, enum session_end reason)
+int heap_session_close(struct heap_session *s, enum session_end reason, int status)
 {
 	struct session_header *h = session_writer_header(s->w);
 	int err = take_all(s), last;
 
 	h->end_tick = h->clock.tick1;
+	h->exit_status = status;
 	last = session_writer_finish(s->w, reason);
-	free(s->sites.list);
-	free(s->threads.list);
-	hash_index_free(&s->sites.index);
-	hash_index_free(&s->threads.index);
-	free(s);
+	free_session(s);
 	return err ? err : last;
 }
 

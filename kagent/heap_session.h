@@ -7,36 +7,40 @@
 #ifndef KAGENT_HEAP_SESSION_H
 #define KAGENT_HEAP_SESSION_H
 
+#include "kagent/heap_inherited.h"
 #include "kagent/heap_tracer.h"
 #include "kagent/process_image.h"
 
 struct heap_session;
 
 struct heap_session_facts {
+	uint32_t image;		/* whose blocks these are */
 	uint32_t sample;	/* one in N, 0: all */
 	uint64_t min_size, max_size;	/* bytes; max 0: no limit */
 	uint32_t depth;
 	const char *cmdline;	/* of a program that may have ended before it is looked at; NULL */
-	bool whole_life;	/* from the program's begin: each block's free was seen or is to come */
+	struct heap_inherited *inherited;	/* of a forked child, the caller's; or NULL, */
+	uint32_t parent_pid;	/* and whose child it is */
+	uint64_t parent_start_ticks;
 };
 
 /* Creates the file. t and p are the caller's and outlive the session. 0 or -errno. */
 int heap_session_open(const char *path, const struct heap_session_facts *facts,
 		      struct heap_tracer *t, struct process_image *p, struct heap_session **out);
 
+/* As in the session's header. */
+uint64_t heap_session_start_ticks(const struct heap_session *s);
+
 /* Brings the file up to date. 0 or -errno. */
 int heap_session_sync(struct heap_session *s);
 
-/* The same for the last time. Frees s in any case. 0 or -errno. */
-int heap_session_close(struct heap_session *s, enum session_end reason);
+/* The same for the last time; status: of exit(). Frees s in any case. 0 or -errno. */
+int heap_session_close(struct heap_session *s, enum session_end reason, int status);
 
 /*
  * How many of the distinct stacks look cut, their last frame not being where programs
  * and threads begin, and how many there are.
  */
 void heap_session_cut(const struct heap_session *s, size_t *cut, size_t *all);
-
-/* Appends the events that the tracer has for the session's trace. */
-void heap_session_trace(struct heap_session *s);
 
 #endif

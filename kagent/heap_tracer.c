@@ -5,7 +5,7 @@
 
 #include "uprobe.skel.h"
 #include "kagent/features.h"
-#include "kagent/uprobe_link.h"
+#include "kagent/heap_probes.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -13,32 +13,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MAX_THREADS	32768
 #define RING_BYTES	(1u << 22)
-#define KNOWN_ROWS_BYTES ((size_t)8 << KU_CACHE_BITS)
-#define MAX_LINKS	(4 * ALLOCATOR_PROBES)
 
 struct heap_tracer {
 	struct uprobe *skel;
-	pid_t pid;
-	bool sessions;
-	struct uprobe_link_types types;
-	struct bpf_link *links[MAX_LINKS];	/* one by one */
-	int fds[16];				/* many at once */
-	size_t link_count, fd_count, probes;
+	struct heap_probes *probes;
+	struct trace_events *events;	/* NULL: children are not followed */
+	struct heap_probes_facts how;
+	size_t probe_count;
+	int no_events;			/* errno */
 	bool by_rows;
-	struct ku_row *rows;
-	uint64_t *known_rows;
-	uint32_t max_rows, row_count;
-	struct ring_buffer *ring;
+	uint32_t max_rows;
+	struct ring_buffer *ring, *bell;
 	heap_event_fn *event_fn;
 	void *event_arg;
-	bool await_exec;
 	char last_words[256];
 };
 
@@ -73,7 +66,7 @@ static int explain(const struct heap_tracer *t, const char *what, int err, char 
 
 /* What may be asked of the kernel: the most first. */
 struct attempt {
-	bool sessions;		/* one program sees call and return (6.13) */
+	enum heap_probes_way way;
 	bool rows;		/* stacks by unwind rows: loops of any length (5.17) */
 	bool lazy;		/* entries of maps are made when they are needed (6.1) */
 };
@@ -82,39 +75,44 @@ static void configure(struct heap_tracer *t, const struct heap_tracer_settings *
 		      const struct attempt *a)
 {
 	struct ku_config *cfg = (struct ku_config *)&t->skel->rodata->cfg;
+	bool sessions = a->way == PROBES_SESSION;
 	struct uprobe *k = t->skel;
 	struct stat ns;
 
 	*cfg = (struct ku_config){
 		.min_size = s->min_size, .max_size = s->max_size, .depth = s->depth,
 		.sample = s->sample > 1 ? s->sample : 0, .pid = (uint32_t)s->pid,
-		.trace = s->trace, .session = a->sessions, .await_exec = s->await_exec,
-		.rows = a->rows,
+		.trace = s->trace, .await_exec = s->await_exec, .rows = a->rows,
+		.by_place = a->way == PROBES_INHERITED,
+		.children = a->way == PROBES_INHERITED && s->children,
+		.next_programs = a->way == PROBES_INHERITED && s->next_programs,
 	};
-	if (!stat("/proc/self/ns/pid", &ns)) {
-		cfg->ns_dev = ns.st_dev;
+	k->bss->state.images = 1;
+	if (!stat("/proc/self/ns/pid", &ns))
 		cfg->ns_ino = ns.st_ino;
-	}
 	bpf_map__set_max_entries(k->maps.live, s->max_blocks);
+	bpf_map__set_max_entries(k->maps.heirlooms, s->max_blocks);
 	bpf_map__set_max_entries(k->maps.sites, KU_MAX_SITES);
 	bpf_map__set_max_entries(k->maps.threads, MAX_THREADS);
 	bpf_map__set_max_entries(k->maps.names, MAX_THREADS);
 	bpf_map__set_max_entries(k->maps.ring, s->trace ? RING_BYTES : (uint32_t)getpagesize());
 	bpf_map__set_max_entries(k->maps.rows, a->rows ? t->max_rows : 1);
-	bpf_program__set_autoload(k->progs.on_session, a->sessions);
-	bpf_program__set_autoload(k->progs.on_enter, !a->sessions);
-	bpf_program__set_autoload(k->progs.on_leave, !a->sessions);
-	if (a->sessions) {
-		bpf_program__set_expected_attach_type(k->progs.on_session, t->types.session);
-		bpf_program__set_expected_attach_type(k->progs.on_free, t->types.plain);
+	bpf_program__set_autoload(k->progs.on_session, sessions);
+	bpf_program__set_autoload(k->progs.on_free, sessions);
+	bpf_program__set_autoload(k->progs.on_enter, !sessions);
+	bpf_program__set_autoload(k->progs.on_leave, !sessions);
+	if (sessions) {
+		bpf_program__set_expected_attach_type(k->progs.on_session, t->how.types.session);
+		bpf_program__set_expected_attach_type(k->progs.on_free, t->how.types.plain);
 	}
 }
 
 /* Elements that are made when they are needed can be had in a probe since 6.1. */
 static void preallocate(struct uprobe *k)
 {
-	struct bpf_map *maps[] = { k->maps.live, k->maps.sites, k->maps.threads, k->maps.names };
-	static const uint32_t most[] = { 1u << 20, 16384, 2048, 8192 };
+	struct bpf_map *maps[] = { k->maps.live, k->maps.sites, k->maps.threads, k->maps.names,
+				   k->maps.heirlooms };
+	static const uint32_t most[] = { 1u << 20, 16384, 2048, 8192, 1u << 17 };
 
 	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
 		bpf_map__set_map_flags(maps[i], 0);
@@ -139,18 +137,30 @@ static int load(struct heap_tracer *t, const struct heap_tracer_settings *s,
 		uprobe__destroy(t->skel);
 		t->skel = NULL;
 	}
-	t->sessions = a->sessions;
+	t->how.way = a->way;
 	t->by_rows = a->rows;
 	return err;
+}
+
+static bool is_offered(const struct heap_tracer *t, enum heap_probes_way way)
+{
+	switch (way) {
+	case PROBES_INHERITED:
+		return t->events;
+	case PROBES_SESSION:
+		return t->how.types.session && t->how.types.plain && !getenv("KAGENT_NO_UPROBE_MULTI");
+	default:
+		return true;
+	}
 }
 
 static int load_best(struct heap_tracer *t, const struct heap_tracer_settings *s)
 {
 	static const struct attempt attempts[] = {
-		{ true, true, true }, { false, true, true }, { false, true, false },
-		{ false, false, false },
+		{ PROBES_INHERITED, true, true }, { PROBES_INHERITED, true, false },
+		{ PROBES_SESSION, true, true }, { PROBES_SINGLE, true, true },
+		{ PROBES_SINGLE, true, false }, { PROBES_SINGLE, false, false },
 	};
-	bool sessions = t->types.session && t->types.plain && !getenv("KAGENT_NO_UPROBE_MULTI");
 	bool rows = t->max_rows && !getenv("KAGENT_NO_UNWIND_ROWS");
 	int err = -ENOTSUP;
 
@@ -158,27 +168,10 @@ static int load_best(struct heap_tracer *t, const struct heap_tracer_settings *s
 		struct attempt a = attempts[i];
 
 		a.rows &= rows;
-		if (!a.sessions || sessions)
+		if (is_offered(t, a.way))
 			err = load(t, s, &a);
 	}
 	return err;
-}
-
-static void *map_array(const struct bpf_map *map, size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-/* The rows are written where the programs read them. */
-static int map_rows(struct heap_tracer *t)
-{
-	if (!t->by_rows)
-		return 0;
-	t->rows = map_array(t->skel->maps.rows, (size_t)t->max_rows * sizeof(*t->rows));
-	t->known_rows = map_array(t->skel->maps.known_rows, KNOWN_ROWS_BYTES);
-	return t->rows && t->known_rows ? 0 : -errno;
 }
 
 static int on_ring_event(void *arg, void *data, size_t size)
@@ -190,43 +183,78 @@ static int on_ring_event(void *arg, void *data, size_t size)
 	return 0;
 }
 
+static int attach_tracepoint(const struct bpf_program *prog, struct bpf_link **link)
+{
+	*link = bpf_program__attach(prog);
+	return *link ? 0 : -errno;
+}
+
 static int attach_process(struct heap_tracer *t)
 {
 	struct uprobe *k = t->skel;
+	int err = attach_tracepoint(k->progs.on_exit, &k->links.on_exit);
 
-	k->links.on_exit = bpf_program__attach(k->progs.on_exit);
-	if (!k->links.on_exit)
-		return -errno;
-	k->links.on_exec = bpf_program__attach(k->progs.on_exec);
-	return k->links.on_exec ? 0 : -errno;
+	if (!err)
+		err = attach_tracepoint(k->progs.on_exec, &k->links.on_exec);
+	/* also for vfork(), whose child works on its parent's heap */
+	return err ? err : attach_tracepoint(k->progs.on_fork, &k->links.on_fork);
 }
 
-static int start(struct heap_tracer *t, const struct heap_tracer_settings *s, char *why,
-		 size_t size)
+static int on_bell(void *arg, void *data, size_t size)
+{
+	(void)arg, (void)data, (void)size;
+	return 0;
+}
+
+static int make_rings(struct heap_tracer *t, bool trace)
+{
+	t->bell = ring_buffer__new(bpf_map__fd(t->skel->maps.bell), on_bell, t, NULL);
+	if (t->bell && trace)
+		t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.ring), on_ring_event, t, NULL);
+	return t->bell && (t->ring || !trace) ? 0 : -errno;
+}
+
+static int start(struct heap_tracer *t, const struct heap_tracer_settings *s,
+		 struct code_layouts *layouts, char *why, size_t size)
 {
 	int err;
 
-	uprobe_link_types(&t->types);
+	uprobe_link_types(&t->how.types);
+	if (s->children || s->next_programs)
+		t->no_events = -trace_events_open(&t->events);
 	/* whole pages, as they are mapped */
 	t->max_rows = (s->max_rows + 511) & ~511u;
 	err = load_best(t, s);
-	if (!err)
-		err = map_rows(t);
+	if (!err && t->by_rows)
+		err = code_layouts_begin(layouts, t->skel, t->max_rows);
 	if (err)
 		return explain(t, "can't load the BPF programs", err, why, size);
-	if (s->trace) {
-		t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.ring), on_ring_event, t, NULL);
-		if (!t->ring)
-			return explain(t, "no ring buffer", -errno, why, size);
-	}
-	err = attach_process(t);
+	err = make_rings(t, s->trace);
+	if (err)
+		return explain(t, "no ring buffer", err, why, size);
+	t->how.skel = t->skel;
+	t->how.events = t->events;
+	err = heap_probes_new(&t->how, &t->probes);
+	if (!err)
+		err = attach_process(t);
 	return err ? explain(t, "can't attach to the kernel's tracepoints", err, why, size) : 0;
 }
 
-int heap_tracer_open(const struct heap_tracer_settings *settings, struct heap_tracer **out,
-		     char *why, size_t why_size)
+/* One descriptor for each thread and event; one for each link. */
+static void raise_limits(void)
 {
-	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY }, files;
+
+	setrlimit(RLIMIT_MEMLOCK, &unlimited);	/* counts before 5.11 only */
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+int heap_tracer_open(const struct heap_tracer_settings *settings, struct code_layouts *layouts,
+		     struct heap_tracer **out, char *why, size_t why_size)
+{
 	struct heap_tracer *t = calloc(1, sizeof(*t));
 	int err;
 
@@ -234,12 +262,10 @@ int heap_tracer_open(const struct heap_tracer_settings *settings, struct heap_tr
 		snprintf(why, why_size, "out of memory");
 		return -ENOMEM;
 	}
-	t->pid = settings->pid;
-	t->await_exec = settings->await_exec;
 	speaking = t;
 	libbpf_set_print(keep_words);
-	setrlimit(RLIMIT_MEMLOCK, &unlimited);	/* counts before 5.11 only */
-	err = start(t, settings, why, why_size);
+	raise_limits();
+	err = start(t, settings, layouts, why, why_size);
 	if (err)
 		heap_tracer_free(t);
 	else
@@ -249,79 +275,12 @@ int heap_tracer_open(const struct heap_tracer_settings *settings, struct heap_tr
 
 /* ---- probes ---------------------------------------------------------------------- */
 
-static int attach_many(struct heap_tracer *t, const struct allocator *a, bool frees)
+int heap_tracer_attach(struct heap_tracer *t, const struct allocator *a, const pid_t *pids,
+		       size_t count, char *why, size_t why_size)
 {
-	const struct bpf_program *prog = frees ? t->skel->progs.on_free : t->skel->progs.on_session;
-	uint32_t type = frees ? t->types.plain : t->types.session, count = 0;
-	uint64_t offsets[ALLOCATOR_PROBES], cookies[ALLOCATOR_PROBES];
-	int fd;
+	int err = heap_probes_attach(t->probes, a, pids, count);
 
-	for (size_t i = 0; i < a->count; i++) {
-		if ((a->probe[i].function == KU_FREE) != frees)
-			continue;
-		offsets[count] = a->probe[i].offset;
-		cookies[count++] = a->probe[i].function;
-	}
-	if (!count)
-		return 0;
-	if (t->fd_count == sizeof(t->fds) / sizeof(*t->fds))
-		return -E2BIG;
-	fd = uprobe_link(bpf_program__fd(prog), type, a->path, t->pid, offsets, cookies, count);
-	if (fd < 0)
-		return fd;
-	t->fds[t->fd_count++] = fd;
-	t->probes += count;
-	return 0;
-}
-
-static int attach_one(struct heap_tracer *t, const struct allocator *a,
-		      const struct allocator_probe *p, const struct bpf_program *prog, bool back)
-{
-	LIBBPF_OPTS(bpf_uprobe_opts, opts, .retprobe = back, .bpf_cookie = p->function);
-	struct bpf_link *link;
-
-	if (t->link_count == MAX_LINKS)
-		return -E2BIG;
-	link = bpf_program__attach_uprobe_opts(prog, t->pid, a->path, p->offset, &opts);
-	if (!link)
-		return -errno;
-	t->links[t->link_count++] = link;
-	return 0;
-}
-
-/* The return first: a call that is seen is to be seen returning. */
-static int attach_each(struct heap_tracer *t, const struct allocator *a)
-{
-	const struct uprobe *k = t->skel;
-	int err = 0;
-
-	for (size_t i = 0; i < a->count && !err; i++) {
-		const struct allocator_probe *p = &a->probe[i];
-
-		if (p->function == KU_FREE) {
-			err = attach_one(t, a, p, k->progs.on_free, false);
-		} else {
-			err = attach_one(t, a, p, k->progs.on_leave, true);
-			if (!err)
-				err = attach_one(t, a, p, k->progs.on_enter, false);
-		}
-		t->probes += !err;
-	}
-	return err;
-}
-
-int heap_tracer_attach(struct heap_tracer *t, const struct allocator *a, char *why,
-		       size_t why_size)
-{
-	int err;
-
-	if (t->sessions) {
-		err = attach_many(t, a, true);
-		if (!err)
-			err = attach_many(t, a, false);
-	} else {
-		err = attach_each(t, a);
-	}
+	t->probe_count = heap_probes_count(t->probes);
 	if (err == -ENOENT || err == -ESRCH)
 		snprintf(why, why_size, "the file with its malloc is not mapped any more: the process "
 			 "has ended, or executed another program; try again");
@@ -332,18 +291,16 @@ int heap_tracer_attach(struct heap_tracer *t, const struct allocator *a, char *w
 
 void heap_tracer_start(struct heap_tracer *t)
 {
-	if (!t->await_exec)
-		__atomic_store_n(&t->skel->bss->state.on, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->skel->bss->state.on, 1, __ATOMIC_RELEASE);
 }
 
 void heap_tracer_stop(struct heap_tracer *t)
 {
 	__atomic_store_n(&t->skel->bss->state.on, 0, __ATOMIC_RELEASE);
-	for (size_t i = 0; i < t->fd_count; i++)
-		close(t->fds[i]);
-	for (size_t i = 0; i < t->link_count; i++)
-		bpf_link__destroy(t->links[i]);
-	t->fd_count = t->link_count = 0;
+	heap_probes_free(t->probes);
+	t->probes = NULL;
+	trace_events_free(t->events);
+	t->events = NULL;
 }
 
 void heap_tracer_free(struct heap_tracer *t)
@@ -352,89 +309,19 @@ void heap_tracer_free(struct heap_tracer *t)
 		return;
 	if (t->skel)
 		heap_tracer_stop(t);
+	trace_events_free(t->events);
 	ring_buffer__free(t->ring);
-	if (t->rows)
-		munmap(t->rows, (size_t)t->max_rows * sizeof(*t->rows));
-	if (t->known_rows)
-		munmap(t->known_rows, KNOWN_ROWS_BYTES);
+	ring_buffer__free(t->bell);
 	uprobe__destroy(t->skel);
 	speaking = NULL;
 	free(t);
 }
 
-/* ---- unwinding ----------------------------------------------------------------------- */
-
-static void take_rows(struct heap_tracer *t, struct image_module *m)
-{
-	if (m->rows && m->row_count <= t->max_rows - t->row_count) {
-		memcpy(t->rows + t->row_count, m->rows, m->row_count * sizeof(*m->rows));
-		m->first_row = t->row_count;
-		t->row_count += m->row_count;
-	} else if (m->rows) {
-		m->row_count = 0;
-	}
-	free(m->rows);
-	m->rows = NULL;
-}
-
-static int compare_objects(const void *a, const void *b)
-{
-	const struct ku_object *x = a, *y = b;
-
-	return (x->start > y->start) - (x->start < y->start);
-}
-
-/* Fills the half that is not in use, then it is the other one that isn't. */
-static int publish(struct heap_tracer *t, struct ku_object *list, uint32_t count)
-{
-	struct ku_state *state = (struct ku_state *)&t->skel->bss->state;
-	uint32_t half = state->objects & KU_SECOND_HALF ? 0 : KU_MAX_OBJECTS;
-
-	qsort(list, count, sizeof(*list), compare_objects);
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t key = half + i;
-
-		if (bpf_map_update_elem(bpf_map__fd(t->skel->maps.objects), &key, &list[i], 0))
-			return -errno;
-	}
-	__atomic_store_n(&state->objects, count | (half ? KU_SECOND_HALF : 0), __ATOMIC_RELEASE);
-	memset(t->known_rows, 0, KNOWN_ROWS_BYTES);
-	return 0;
-}
-
-int heap_tracer_map_code(struct heap_tracer *t, struct process_image *p)
-{
-	struct ku_object list[KU_MAX_OBJECTS];
-	uint32_t count = 0;
-
-	if (!t->by_rows)
-		return 0;
-	for (size_t i = 0; i < p->count && count < KU_MAX_OBJECTS; i++) {
-		struct image_module *m = &p->modules[i];
-
-		take_rows(t, m);
-		if (m->row_count && !m->end_epoch)
-			list[count++] = (struct ku_object){ m->start, m->end, m->first_row,
-							    m->row_count };
-	}
-	return publish(t, list, count);
-}
-
-/* ---- what was recorded ------------------------------------------------------------- */
-
-struct ku_state heap_tracer_state(const struct heap_tracer *t)
-{
-	return *(const volatile struct ku_state *)&t->skel->bss->state;
-}
+/* ---- how it records ------------------------------------------------------------------ */
 
 size_t heap_tracer_probes(const struct heap_tracer *t)
 {
-	return t->probes;
-}
-
-bool heap_tracer_uses_sessions(const struct heap_tracer *t)
-{
-	return t->sessions;
+	return t->probe_count;
 }
 
 bool heap_tracer_uses_rows(const struct heap_tracer *t)
@@ -442,9 +329,58 @@ bool heap_tracer_uses_rows(const struct heap_tracer *t)
 	return t->by_rows;
 }
 
+bool heap_tracer_follows(const struct heap_tracer *t, int *why)
+{
+	*why = t->no_events;
+	return t->how.way == PROBES_INHERITED;
+}
+
+/* ---- processes ---------------------------------------------------------------------- */
+
+int heap_tracer_bell(const struct heap_tracer *t)
+{
+	return ring_buffer__epoll_fd(t->bell);
+}
+
+uint32_t heap_tracer_changes(struct heap_tracer *t)
+{
+	ring_buffer__consume(t->bell);
+	return __atomic_load_n(&t->skel->bss->state.changes, __ATOMIC_ACQUIRE);
+}
+
+int heap_tracer_processes(const struct heap_tracer *t, map_entry_fn *fn, void *arg)
+{
+	return map_walk(t->skel->maps.processes, fn, arg);
+}
+
+int heap_tracer_ended(const struct heap_tracer *t, map_entry_fn *fn, void *arg)
+{
+	return map_walk(t->skel->maps.ended, fn, arg);
+}
+
+void heap_tracer_know(struct heap_tracer *t, const struct ku_process *p)
+{
+	struct ku_program program = { p->exe_inode, p->exe_device };
+	uint32_t yes = 1;
+
+	bpf_map_update_elem(bpf_map__fd(t->skel->maps.programs), &program, &yes, BPF_ANY);
+}
+
+void heap_tracer_inherited(struct heap_tracer *t, uint64_t ns)
+{
+	__atomic_store_n(&t->skel->bss->state.inherited, ns, __ATOMIC_RELEASE);
+}
+
+/* ---- what was recorded ---------------------------------------------------------------- */
+
 int heap_tracer_blocks(const struct heap_tracer *t, map_entry_fn *fn, void *arg)
 {
 	return map_walk(t->skel->maps.live, fn, arg);
+}
+
+int heap_tracer_heirlooms(const struct heap_tracer *t, map_entry_fn *fn, void *arg)
+{
+	return map_walk(t->skel->maps.heirlooms, fn, arg);
 }
 
 int heap_tracer_sites(const struct heap_tracer *t, map_entry_fn *fn, void *arg)
@@ -452,16 +388,99 @@ int heap_tracer_sites(const struct heap_tracer *t, map_entry_fn *fn, void *arg)
 	return map_walk(t->skel->maps.sites, fn, arg);
 }
 
+int heap_tracer_site(const struct heap_tracer *t, uint64_t key, struct ku_site *site)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.sites), &key, site) ? -ENOENT : 0;
+}
+
 int heap_tracer_names(const struct heap_tracer *t, map_entry_fn *fn, void *arg)
 {
 	return map_walk(t->skel->maps.names, fn, arg);
 }
 
-void heap_tracer_losses(const struct heap_tracer *t, uint64_t loss[KU_LOSS_MAX])
+void heap_tracer_losses(const struct heap_tracer *t, uint32_t image, uint64_t loss[KU_LOSS_MAX])
 {
-	for (uint32_t i = 0; i < KU_LOSS_MAX; i++)
-		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.losses), &i, &loss[i]))
+	for (uint32_t i = 0; i < KU_LOSS_MAX; i++) {
+		uint32_t key = KU_LOSS_KEY(image, i);
+
+		if (bpf_map_lookup_elem(bpf_map__fd(t->skel->maps.losses), &key, &loss[i]))
 			loss[i] = 0;
+	}
+}
+
+/* ---- dropping it ------------------------------------------------------------------------ */
+
+struct drop {
+	int fd;
+	uint32_t image;
+	uint64_t before;
+};
+
+/* (Walks in batches may be shortened by what is deleted meanwhile: none of it is the caller's.) */
+static int drop_place(void *arg, const void *key, const void *value)
+{
+	const struct drop *d = arg;
+
+	(void)value;
+	if (((const struct ku_place *)key)->image == d->image)
+		bpf_map_delete_elem(d->fd, key);
+	return 0;
+}
+
+static int drop_site(void *arg, const void *key, const void *value)
+{
+	const struct drop *d = arg;
+
+	if (((const struct ku_site *)value)->image == d->image)
+		bpf_map_delete_elem(d->fd, key);
+	return 0;
+}
+
+static int drop_name(void *arg, const void *key, const void *value)
+{
+	const struct drop *d = arg;
+
+	(void)value;
+	if (*(const uint64_t *)key >> 32 == d->image)
+		bpf_map_delete_elem(d->fd, key);
+	return 0;
+}
+
+static int drop_heirloom(void *arg, const void *key, const void *value)
+{
+	const struct drop *d = arg;
+
+	if (((const struct ku_heirloom *)value)->freed < d->before)
+		bpf_map_delete_elem(d->fd, key);
+	return 0;
+}
+
+int heap_tracer_drop(struct heap_tracer *t, uint32_t image)
+{
+	const struct uprobe *k = t->skel;
+	struct drop d = { .fd = bpf_map__fd(k->maps.live), .image = image };
+	int err = map_walk(k->maps.live, drop_place, &d);
+
+	d.fd = bpf_map__fd(k->maps.sites);
+	if (!err)
+		err = map_walk(k->maps.sites, drop_site, &d);
+	d.fd = bpf_map__fd(k->maps.names);
+	if (!err)
+		err = map_walk(k->maps.names, drop_name, &d);
+	for (uint32_t i = 0; i < KU_LOSS_MAX; i++) {
+		uint32_t key = KU_LOSS_KEY(image, i);
+
+		bpf_map_delete_elem(bpf_map__fd(k->maps.losses), &key);
+	}
+	bpf_map_delete_elem(bpf_map__fd(k->maps.ended), &image);
+	return err;
+}
+
+int heap_tracer_drop_heirlooms(struct heap_tracer *t, uint64_t freed_before)
+{
+	struct drop d = { .fd = bpf_map__fd(t->skel->maps.heirlooms), .before = freed_before };
+
+	return map_walk(t->skel->maps.heirlooms, drop_heirloom, &d);
 }
 
 int heap_tracer_poll(struct heap_tracer *t, heap_event_fn *fn, void *arg)

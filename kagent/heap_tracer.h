@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * heap_tracer.h - loads uprobe.bpf.c and puts its probes on an allocator's functions
- * in one process. One thread at a time.
- *
- * Where the kernel offers it (6.13) all functions of a file are probed by one link
- * that sees call and return; else each one by a uprobe and a uretprobe.
+ * heap_tracer.h - loads uprobe.bpf.c, puts its probes on allocators' functions, and reads
+ * what the programs keep. One thread at a time.
  */
 #ifndef KAGENT_HEAP_TRACER_H
 #define KAGENT_HEAP_TRACER_H
 
 #include "kagent/allocator.h"
+#include "kagent/code_layouts.h"
 #include "kagent/map_walk.h"
-#include "kagent/process_image.h"
 #include "kagent/uprobe_events.h"
 
 #include <stdbool.h>
@@ -24,6 +21,8 @@ struct heap_tracer;
 struct heap_tracer_settings {
 	pid_t pid;
 	bool await_exec;	/* the process is still to execute the program */
+	bool children;		/* forked children are wanted, too, */
+	bool next_programs;	/* and what they and the process execute */
 	bool trace;
 	uint32_t depth, sample;
 	uint64_t min_size, max_size;
@@ -33,39 +32,65 @@ struct heap_tracer_settings {
 
 /*
  * Loads the programs; nothing is probed yet. 0 or -errno, and then *why is a sentence
- * that says what is in the way and what to do.
+ * that says what is in the way and what to do. layouts (the caller's) are told from now on.
  */
-int heap_tracer_open(const struct heap_tracer_settings *settings, struct heap_tracer **out,
-		     char *why, size_t why_size);
+int heap_tracer_open(const struct heap_tracer_settings *settings, struct code_layouts *layouts,
+		     struct heap_tracer **out, char *why, size_t why_size);
 
-/* Probes the functions of a file. 0 or -errno, with a sentence as above. */
-int heap_tracer_attach(struct heap_tracer *t, const struct allocator *a, char *why,
-		       size_t why_size);
+/*
+ * Probes the functions of a file in these processes and their children. 0 or -errno, with
+ * a sentence as above.
+ */
+int heap_tracer_attach(struct heap_tracer *t, const struct allocator *a, const pid_t *pids,
+		       size_t count, char *why, size_t why_size);
 
 /* Recording begins, unless an exec is awaited: then it does with that. */
 void heap_tracer_start(struct heap_tracer *t);
-
-/*
- * Stacks are unwound by the rows of these modules from now on; of code without rows, and
- * where there is no room for them, by frame pointers. 0 or -errno.
- */
-int heap_tracer_map_code(struct heap_tracer *t, struct process_image *p);
 
 /* Removes all probes; what was recorded stays. */
 void heap_tracer_stop(struct heap_tracer *t);
 
 void heap_tracer_free(struct heap_tracer *t);	/* NULL is allowed */
 
-struct ku_state heap_tracer_state(const struct heap_tracer *t);
 size_t heap_tracer_probes(const struct heap_tracer *t);
-bool heap_tracer_uses_sessions(const struct heap_tracer *t);
 bool heap_tracer_uses_rows(const struct heap_tracer *t);
 
-/* Keys: address; hash; tid. */
+/* Are children recorded? If not though they were wanted, *why (errno) is the reason. */
+bool heap_tracer_follows(const struct heap_tracer *t, int *why);
+
+/* ---- processes -------------------------------------------------------------------------- */
+
+/* Readable when there is something new about the processes. heap_tracer_changes() empties it. */
+int heap_tracer_bell(const struct heap_tracer *t);
+
+/* A number that is another one after each change. */
+uint32_t heap_tracer_changes(struct heap_tracer *t);
+
+/* Keys: pid in the initial namespace; image. */
+int heap_tracer_processes(const struct heap_tracer *t, map_entry_fn *fn, void *arg);
+int heap_tracer_ended(const struct heap_tracer *t, map_entry_fn *fn, void *arg);
+
+/* This program's loader is probed: it need not be stopped before it runs. */
+void heap_tracer_know(struct heap_tracer *t, const struct ku_process *p);
+
+/* What children inherit is known for all forks up to this time (CLOCK_MONOTONIC, ns). */
+void heap_tracer_inherited(struct heap_tracer *t, uint64_t ns);
+
+/* ---- what was recorded ------------------------------------------------------------------ */
+
+/* Keys: struct ku_place; the same; hash; image << 32 | tid. One site: 0 or -ENOENT. */
 int heap_tracer_blocks(const struct heap_tracer *t, map_entry_fn *fn, void *arg);
+int heap_tracer_heirlooms(const struct heap_tracer *t, map_entry_fn *fn, void *arg);
 int heap_tracer_sites(const struct heap_tracer *t, map_entry_fn *fn, void *arg);
+int heap_tracer_site(const struct heap_tracer *t, uint64_t key, struct ku_site *site);
 int heap_tracer_names(const struct heap_tracer *t, map_entry_fn *fn, void *arg);
-void heap_tracer_losses(const struct heap_tracer *t, uint64_t loss[KU_LOSS_MAX]);
+void heap_tracer_losses(const struct heap_tracer *t, uint32_t image, uint64_t loss[KU_LOSS_MAX]);
+
+/* Drops all that is known of an image that has ended, and its end. 0 or -errno. */
+int heap_tracer_drop(struct heap_tracer *t, uint32_t image);
+
+/* Drops heirlooms: nobody inherits them any more. 0 or -errno. */
+int heap_tracer_drop_heirlooms(struct heap_tracer *t, uint64_t freed_before);
 
 /* Hands over the trace events that are there; how many, or -errno. */
 typedef void heap_event_fn(void *arg, const struct ku_event *e);

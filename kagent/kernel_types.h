@@ -4,7 +4,7 @@
  * programs read. Offsets are relocated when the programs are loaded (CO-RE),
  * so only names and kinds of the members matter here, and no vmlinux.h of the
  * building machine is needed. Sources: mm/slab.h, mm/slub.c, include/linux/
- * slub_def.h, mm_types.h, sched.h of Linux 5.4 to 6.18.
+ * slub_def.h, mm_types.h, sched.h, fs.h of Linux 5.4 to 6.18.
  */
 #ifndef KAGENT_KERNEL_TYPES_H
 #define KAGENT_KERNEL_TYPES_H
@@ -93,20 +93,60 @@ struct page___flags_word {
 	unsigned long flags;
 };
 
-struct signal_struct;
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct signal_struct {
+	struct atomic_type live;
+	unsigned int flags;
+	int group_exit_code;
+};
+
+struct super_block {
+	unsigned int s_dev;
+};
+
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct mm_struct;
 struct task_struct {
 	int pid, tgid;
+	int exit_code;
+	struct pid *thread_pid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;	/* 5.5; real_start_time before */
-	void *mm;
+	struct mm_struct *mm;
 	void *files;
-	void *signal;
+	struct signal_struct *signal;
 	void *sighand;
 	const void *cred;
 };
 
 struct mm_struct {
 	unsigned long start_code;
+	struct file *exe_file;
 };
 
 struct task_struct___5_4 {

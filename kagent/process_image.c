@@ -5,7 +5,6 @@
 
 #include "common/array.h"
 #include "common/io.h"
-#include "kagent/unwind_rows.h"
 #include "report/elf_symbols.h"
 
 #include <errno.h>
@@ -256,32 +255,35 @@ bool process_image_is_root(struct process_image *p, uint64_t addr)
 	return name && is_root_name(name);
 }
 
-size_t process_image_read_rows(struct process_image *p)
+int process_image_copy(const struct process_image *from, pid_t pid, struct process_image *to)
 {
-	size_t waiting = 0;
+	*to = (struct process_image){ .pid = pid, .epoch = from->epoch };
+	to->program = from->program ? strdup(from->program) : NULL;
+	to->modules = calloc(from->count + 1, sizeof(*to->modules));
+	if (!to->modules)
+		return -ENOMEM;
+	to->room = from->count + 1;
+	for (; to->count < from->count; to->count++) {
+		struct image_module *m = &to->modules[to->count];
 
-	for (size_t i = 0; i < p->count; i++) {
-		struct image_module *m = &p->modules[i];
-		char path[4096];
-		size_t count;
-
-		if (!m->rows_tried && !m->end_epoch) {
-			process_image_file(p, m, path);
-			if ((!unwind_rows_read(path, m->start - m->bias, &m->rows, &count) ||
-			     !unwind_rows_read(m->path, m->start - m->bias, &m->rows, &count)))
-				m->row_count = (uint32_t)count;
-			m->rows_tried = true;
-		}
-		waiting += m->rows ? m->row_count : 0;
+		*m = from->modules[to->count];
+		m->path = strdup(m->path);
+		if (!m->path)
+			break;
+		m->written = 0;
+		m->symbols = NULL;
+		m->symbols_tried = false;
 	}
-	return waiting;
+	if (to->count == from->count)
+		return 0;
+	process_image_free(to);
+	return -ENOMEM;
 }
 
 void process_image_free(struct process_image *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		elf_symbols_close(p->modules[i].symbols);
-		free(p->modules[i].rows);
 		free(p->modules[i].path);
 	}
 	free(p->modules);
@@ -337,6 +339,31 @@ static void add_stat(pid_t pid, struct session_header *h)
 		h->start_ticks = start;
 	}
 	free(text);
+}
+
+uint64_t process_image_start_ticks(pid_t pid)
+{
+	struct session_header h = { .start_ticks = 0 };
+
+	add_stat(pid, &h);
+	return h.start_ticks;
+}
+
+void process_image_program(const struct process_image *p, char *name, size_t size)
+{
+	char exe[4096];
+
+	read_link(p->pid, "exe", exe, sizeof(exe));
+	snprintf(name, size, "%s", basename(*exe || !p->program ? exe : p->program));
+}
+
+void process_image_remember_program(struct process_image *p)
+{
+	char exe[4096];
+
+	read_link(p->pid, "exe", exe, sizeof(exe));
+	if (*exe)
+		p->program = strdup(exe);
 }
 
 static uint32_t uid_of(pid_t pid)

@@ -25,8 +25,7 @@ struct image_module {
 	uint32_t written;	/* in the session, 0: not yet */
 	bool program;
 	bool symbols_tried, rows_tried;
-	struct ku_row *rows;	/* not handed over to the tracer yet; NULL: none */
-	uint32_t first_row, row_count;	/* in the tracer's map, count 0: none */
+	uint32_t first_row, row_count;	/* see code_layouts.h; count 0: none */
 	struct elf_symbols *symbols;
 };
 
@@ -56,14 +55,21 @@ bool process_image_is_root(struct process_image *p, uint64_t addr);
 /* The module that lies at an address now; NULL: none. */
 struct image_module *process_image_find(const struct process_image *p, uint64_t addr);
 
-/* Reads the unwind rows of the modules that are new; how many rows wait for the tracer. */
-size_t process_image_read_rows(struct process_image *p);
+/* A forked child's begins as its parent's. 0 or -ENOMEM. */
+int process_image_copy(const struct process_image *from, pid_t pid, struct process_image *to);
 
 void process_image_free(struct process_image *p);
 
 /* Where a module can be opened, whatever happened to its name meanwhile. */
 void process_image_file(const struct process_image *p, const struct image_module *m,
 			char path[4096]);
+
+/* The name of what it executes, without directory: as it is now, or was when it was remembered. */
+void process_image_program(const struct process_image *p, char *name, size_t size);
+void process_image_remember_program(struct process_image *p);
+
+/* Field 22 of /proc/PID/stat, 0: it has gone. */
+uint64_t process_image_start_ticks(pid_t pid);
 
 /* Who the process is, as far as it can still be told; cmdline is kept if it can't. */
 void process_image_identify(const struct process_image *p, struct session_writer *w);

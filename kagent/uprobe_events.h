@@ -30,17 +30,79 @@ enum ku_function {
 	KU_VALLOC,
 	KU_PVALLOC,
 	KU_NEW,
-	KU_FREE,		/* f(p, ...), operator delete too */
+	KU_FREE,		/* f(p, ...), operator delete too; from here on returns don't matter */
+	KU_LOADED,		/* the loader's _dl_debug_state(): objects are about to be mapped, or are */
+	KU_LOADED_ONCE,		/* the same of musl, which calls it when they are */
 	KU_FUNCTIONS
 };
 
-/* A live block; key: its address. */
+/*
+ * A process from one exec or fork to the next exec or its end is an image, with a
+ * number that no other one gets. Key: its pid in the initial namespace.
+ */
+struct ku_process {
+	__u64 start;		/* when it was made; CLOCK_MONOTONIC, ns */
+	__u64 last_fork;	/* when it last forked, 0: never */
+	__u64 start_code;	/* where the program's code begins */
+	__u64 exe_inode, exe_device;	/* of the program, to tell it from others */
+	__u32 image;
+	__u32 parent;		/* the image that it was forked from, 0: none */
+	__u32 pid;		/* as seen from kagent */
+	__u32 on;		/* its allocations are recorded */
+	__u32 used;		/* it has allocated or freed something */
+	__u32 shares;		/* the memory is its parent's, the image too: vfork() */
+	__u32 fresh;		/* executed, and not looked at yet */
+	__u32 held;		/* KU_HELD_*: it has been stopped */
+	__u32 loads;		/* KU_LOADED, so far */
+	__u32 reserved;
+};
+#define KU_HELD_AT_EXEC	1u	/* before its first instruction */
+#define KU_HELD_LOADED	2u	/* its libraries are mapped, none has run */
+#define KU_HELD_AT_CALL	4u	/* at its first allocation */
+#define KU_MAX_PROCESSES 16384
+
+/*
+ * Which function a probe is in: by its cookie, or, where many have one cookie, by the
+ * address within its page, and the cookie says which of the tables holds.
+ */
+#define KU_PAGE		4096u
+#define KU_TABLES	16u
+#define KU_PLACES	(KU_PAGE * KU_TABLES)
+
+/* An image that has ended. Key: its number. */
+struct ku_ended {
+	struct ku_process p;
+	__u32 by_exec;
+	__s32 status;		/* as of wait(2), unless by_exec */
+};
+
+/* Programs that need not be stopped before they run: their loader is probed. */
+struct ku_program {
+	__u64 inode, device;
+};
+
+/* Where a block is: an address in the memory of an image. */
+struct ku_place {
+	__u64 addr;
+	__u32 image;
+	__u32 when;		/* of heirlooms, to tell those at one address apart; else 0 */
+};
+
+/* A live block; key: its place. */
 struct ku_block {
 	__u64 time;		/* CLOCK_MONOTONIC, ns */
 	__u64 site;		/* key of the sites map, 0: none */
 	__u64 size;		/* as asked for */
 	__u32 tid;
-	__u32 reserved;
+	__u32 flags;		/* KU_BLOCK_* */
+};
+#define KU_BLOCK_GONE	1u	/* no block: one that was inherited has been freed at `time` */
+#define KU_BLOCK_OVER	2u	/* there was such a one before this */
+
+/* A block that was live when its process forked, and is not any more. Key: its place. */
+struct ku_heirloom {
+	struct ku_block b;
+	__u64 freed;
 };
 
 /* A call that has not returned yet, and room to build its stack. Key: tid. */
@@ -57,7 +119,7 @@ struct ku_thread {
 	__u64 stack[KU_STACK_WORDS];	/* a part of the thread's stack */
 };
 
-/* The name that a thread had when it first allocated. Key: tid. */
+/* The name that a thread had when it first allocated. Key: image << 32 | tid. */
 struct ku_name {
 	char comm[KU_COMM_LEN];
 	__u64 time;
@@ -69,6 +131,7 @@ struct ku_site {
 	struct site_totals totals;
 	__u32 depth;
 	__u32 flags;		/* KU_SITE_* */
+	__u32 image, reserved;
 	__u64 ip[KU_MAX_DEPTH];
 };
 #define KU_SITE_CUT	1u	/* deeper than asked for */
@@ -85,9 +148,12 @@ enum ku_loss {
 	KU_LOSS_NAMES,		/* map of names full */
 	KU_LOSS_READ,		/* posix_memalign's result could not be read */
 	KU_LOSS_RING,		/* trace event dropped */
+	KU_LOSS_HEIRLOOMS,	/* map of blocks that children have inherited full */
+	KU_LOSS_PROCESSES,	/* map of processes full, or one that kagent cannot see */
 	KU_LOSS_SAMPLED_OUT,	/* not chosen: no loss, but counted */
 	KU_LOSS_MAX
 };
+#define KU_LOSS_KEY(image, cause)	((image) << 5 | (cause))
 
 /*
  * How to step out of a function, from this address on: a row of its call frame
@@ -103,37 +169,51 @@ struct ku_row {
 #define KU_CFA_UNKNOWN	0xffffu	/* no row can say it: frame pointers are tried */
 #define KU_CFA_OUTERMOST 0xfff7u /* there is no caller */
 
-/* Mapped code with its rows, which are sorted. Objects are sorted by address. */
+/* Mapped code with its rows, which are sorted. */
 struct ku_object {
 	__u64 start, end;
 	__u32 first, count;	/* rows */
 };
-#define KU_MAX_OBJECTS	512
+#define KU_MAX_OBJECTS	65536
 
 /*
- * Rows that were looked up, by the low bits of the address: cfa and bp, and above them
- * the other bits of the address, so that one word says whose they are.
+ * Which objects an image has, sorted by address, as one word: a number that tells this
+ * layout from others (17 bits: whoever uses one again clears the rows that are known),
+ * how many there are (16) and the first (24). Key: the image.
  */
+#define KU_LAYOUT_NUMBER(layout)	((layout) >> 40)
+#define KU_LAYOUT_COUNT(layout)	((__u32)((layout) >> 24 & 0xffff))
+#define KU_LAYOUT_FIRST(layout)	((__u32)((layout) & 0xffffff))
+#define KU_LAYOUT(number, count, first)	((__u64)(number) << 40 | (__u64)(count) << 24 | (first))
+
+/* A row that was looked up, by the low bits of the address. */
+struct ku_known_row {
+	__u64 whose;		/* address and number of the layout, mixed */
+	__u64 row;		/* cfa and bp; above them what `whose` has there */
+};
 #define KU_CACHE_BITS	15
-#define KU_SECOND_HALF	(1u << 31)
+#define KU_LAYOUT_NUMBERS (1u << 17)
 #define KU_MAX_ROWS	(1u << 24)
 
 /* A live trace event. */
 struct ku_event {
 	__u64 time, addr, size, old_addr;
 	__u32 tid;
+	__u32 image, reserved;
 	__u32 function;		/* enum ku_function */
 };
 
 /* Settings; constant once loaded. */
 struct ku_config {
 	__u64 min_size, max_size;	/* bytes, max 0: no limit */
-	__u64 ns_dev, ns_ino;	/* the pid namespace that pid is of */
+	__u64 ns_ino;		/* the pid namespace that pid is of */
 	__u32 pid;
 	__u32 depth;
 	__u32 sample;		/* one in so many, 0: all */
 	__u8 trace;		/* send events to the ring */
-	__u8 session;		/* call and return come to one program */
+	__u8 by_place;		/* which function it is tells the address, not the cookie */
+	__u8 children;		/* forked children are recorded */
+	__u8 next_programs;	/* and what is executed */
 	__u8 await_exec;	/* nothing is recorded before the process executes a program,
 				   which is stopped at its first call until it was looked at */
 	__u8 rows;		/* stacks are unwound by rows */
@@ -142,10 +222,10 @@ struct ku_config {
 /* What changes while the programs run. */
 struct ku_state {
 	__u32 on;		/* allocations are recorded */
-	__u32 execs;		/* of the process, since the programs were attached */
-	__u64 start_code;	/* where the program's code begins, as of the last exec */
-	__u32 held;		/* it has been stopped */
-	__u32 objects;		/* how many there are, KU_SECOND_HALF: in that of the map */
+	__u32 root_known;	/* the process that was asked for has been met */
+	__u32 images;		/* how many there have been */
+	__u32 changes;		/* of processes: forks, execs, ends, and halts */
+	__u64 inherited;	/* forks up to this time have been dealt with */
 };
 
 #endif

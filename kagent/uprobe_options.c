@@ -11,7 +11,7 @@
 enum {
 	OPT_OUTPUT = 256, OPT_DEPTH, OPT_MAX_OBJECTS, OPT_DURATION, OPT_WIDE,
 	/* for memleak */
-	OPT_CONTROL, OPT_AWAIT_EXEC, OPT_TRACE,
+	OPT_CONTROL, OPT_AWAIT_EXEC, OPT_CHILDREN, OPT_TRACE,
 };
 
 static const struct option_def defs[] = {
@@ -32,6 +32,7 @@ static const struct option_def defs[] = {
 	{ OPT_WIDE, "wide", NULL, "print whole names and paths", 0 },
 	{ OPT_CONTROL, "control", NULL, NULL, 0 },
 	{ OPT_AWAIT_EXEC, "await-exec", "PROGRAM", NULL, 0 },
+	{ OPT_CHILDREN, "children", "PATTERN", NULL, 0 },
 	{ OPT_TRACE, "trace", NULL, NULL, 0 },
 	{ 'h', "help", NULL, "this text", 0 },
 };
@@ -91,6 +92,9 @@ static int set_other(struct uprobe_options *o, int id, const char *arg)
 		break;
 	case OPT_AWAIT_EXEC:
 		o->program = arg;
+		break;
+	case OPT_CHILDREN:
+		o->children = arg;
 		break;
 	case OPT_TRACE:
 		o->trace = true;

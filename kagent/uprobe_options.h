@@ -15,6 +15,7 @@ struct uprobe_options {
 	const char *object, *output;
 	const char *program;		/* that the process is about to execute; NULL: it runs */
 	char **argv;			/* how it is called; NULL at the end */
+	const char *children;		/* pattern of the sessions of what it forks and executes, or NULL */
 	bool show_allocs, wide, trace;
 	bool control;			/* serves a parent: see cmd_uprobe.c */
 	bool help;

@@ -51,6 +51,7 @@ struct run {
 	struct beside *beside;	/* kagent; NULL: not asked for, or not to be had */
 	struct probes *probes;	/* NULL: libleak.so records, as it may beside them (-p) */
 	char program[PATH_MAX];	/* that is to be executed, for the probes */
+	unsigned int left_running;	/* processes that the probes were taken out of */
 };
 
 static int start_server(struct run *r)
@@ -166,7 +167,7 @@ static bool runs_asan(const struct run *r)
 
 static void tell_what_is_missing(const struct run *r)
 {
-	unsigned int running = 0, unread = 0, recorded = 0;
+	unsigned int running = r->left_running, unread = 0, recorded = 0;
 
 	for (const struct followed *one = follow_first(r->follow); one; one = one->next) {
 		running += one->state == FOLLOWED_RUNNING;
@@ -184,6 +185,20 @@ static void tell_what_is_missing(const struct run *r)
 			r->probes && probes_any(r->probes) ? "kagent" : "libleak.so", r->pattern,
 			runs_asan(r) ? "; AddressSanitizer starts behind libleak.so only with "
 			"ASAN_OPTIONS=verify_asan_link_order=0" : "");
+}
+
+/* The sessions of processes that have ended meanwhile may be made only now; others run on. */
+static void stop_probes(struct run *r)
+{
+	probes_stop(r->probes);
+	if (!follow_update(r->follow))
+		live_view_announce(r->view, r->follow);
+	if (r->settings->action != SETTINGS_RUN)
+		return;
+	for (struct followed *one = follow_first(r->follow); one; one = one->next)
+		if (one->state == FOLLOWED_RUNNING && !session_refresh(one->session) &&
+		    session_header(one->session)->end_reason == SESSION_END_DETACH)
+			r->left_running++;
 }
 
 static int run_target(struct run *r)
@@ -207,7 +222,7 @@ static int run_target(struct run *r)
 		failed("watching stopped", rc);
 	stop_beside(r);
 	if (r->probes)
-		probes_stop(r->probes);
+		stop_probes(r);
 	drop_private_dir(r);
 	late_signals_catch();
 	status = r->target->ops->end(r->target);

@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "preload/held.h"
 #include "preload/kagent_child.h"
 
 enum { STATUS_FAILED = 1 };
@@ -176,6 +177,8 @@ int probes_add(struct probes *p, pid_t pid, const char *program, char *const *ar
 	add_word(&w, "--pid=%d", (int)pid);
 	add_word(&w, "--output=%s", path);
 	add_settings(&w, p->settings);
+	if (!p->settings->no_follow)
+		add_word(&w, "--children=%s", p->pattern);
 	if (program)
 		add_word(&w, "--await-exec=%s", program);
 	rc = run_kagent(one, &w, program ? argv : NULL);
@@ -190,33 +193,34 @@ int probes_add(struct probes *p, pid_t pid, const char *program, char *const *ar
 	return 0;
 }
 
-/* Asks for the latest, and waits for it. */
-static void bring_up_to_date(struct probed *one)
+/* Asks for the latest of a process that it may follow, and waits for it. */
+static enum follow_writes bring_up_to_date(struct probed *one, pid_t pid)
 {
-	char byte = '?';
+	/* as kagent answers: enum heap_family_has */
+	static const enum follow_writes answers[] = {
+		FOLLOW_NOT_WRITTEN, FOLLOW_COMPLETE, FOLLOW_MORE,
+	};
+	int32_t asked = pid;
+	unsigned char answer;
 
-	if (one->over)
-		return;
-	if (write(one->kagent.in, &byte, 1) == 1 && read(one->kagent.out, &byte, 1) == 1)
-		return;
+	if (!one->over && write(one->kagent.in, &asked, sizeof(asked)) == sizeof(asked) &&
+	    read(one->kagent.out, &answer, 1) == 1 && answer < sizeof(answers) / sizeof(*answers))
+		return answers[answer];
+	if (!one->over && one->launched)
+		held_release(one->pid);
 	one->over = true;
-	/* a kagent that was killed may have left it stopped at its first call */
-	if (one->launched)
-		kill(one->pid, SIGCONT);
+	return one->pid == pid ? FOLLOW_COMPLETE : FOLLOW_NOT_WRITTEN;
 }
 
 /* A follow_writer_fn. (A pid that has another outside is of another namespace.) */
 static enum follow_writes look(void *arg, const struct session_header *header)
 {
+	enum follow_writes is = FOLLOW_NOT_WRITTEN;
 	struct probes *p = arg;
 
-	for (size_t i = 0; i < p->count && !header->watched_pid; i++) {
-		if (p->list[i].pid != (pid_t)header->pid)
-			continue;
-		bring_up_to_date(&p->list[i]);
-		return p->list[i].over ? FOLLOW_COMPLETE : FOLLOW_MORE;
-	}
-	return FOLLOW_NOT_WRITTEN;
+	for (size_t i = 0; i < p->count && !header->watched_pid && is == FOLLOW_NOT_WRITTEN; i++)
+		is = bring_up_to_date(&p->list[i], (pid_t)header->pid);
+	return is;
 }
 
 void probes_write_for(struct probes *p, struct follow *follow)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/fmt.h"
+#include "common/session_name.h"
 
 #define LIBLEAK_PATH_MAX	512
 
@@ -70,21 +71,6 @@ int settings_output_pattern(const struct settings *s, char pattern[PATH_MAX])
 	return 0;
 }
 
-/* As libleak.so puts a number in: in front of the suffix. */
-static int number_path(char path[PATH_MAX], pid_t pid)
-{
-	const char *base = strrchr(path, '/'), *dot = strrchr(path, '.');
-	char suffix[PATH_MAX];
-	size_t at;
-
-	if (!dot || !base || dot < base)
-		dot = path + strlen(path);
-	at = (size_t)(dot - path);
-	strcpy(suffix, dot);
-	return snprintf(path + at, PATH_MAX - at, ".%d%s", (int)pid, suffix) <
-	       (int)(PATH_MAX - at) ? 0 : -ENAMETOOLONG;
-}
-
 static void name_of_program(pid_t pid, const char *program, char name[PATH_MAX])
 {
 	char link[64], target[PATH_MAX];
@@ -100,30 +86,18 @@ static void name_of_program(pid_t pid, const char *program, char name[PATH_MAX])
 int settings_session_path(const char *pattern, pid_t pid, const char *program, bool several,
 			  char path[PATH_MAX])
 {
-	bool numbered = false;
-	char name[PATH_MAX];
-	size_t used = 0;
-	int n = 0;
+	char name[PATH_MAX], plain[PATH_MAX];
+	bool has_pid;
+	int rc;
 
 	name_of_program(pid, program, name);
-	for (const char *p = pattern; *p && n >= 0 && used + (size_t)n < PATH_MAX; p++) {
-		used += (size_t)n;
-		n = 1;
-		if (*p != '%' || !p[1])
-			path[used] = *p;
-		else if (*++p == 'p')
-			n = snprintf(path + used, PATH_MAX - used, "%d", (int)pid);
-		else if (*p == 'n')
-			n = snprintf(path + used, PATH_MAX - used, "%s", name);
-		else
-			path[used] = '%';
-		numbered |= p > pattern && *p == 'p' && p[-1] == '%';
-	}
-	used += (size_t)n;
-	if (used >= PATH_MAX)
-		return -ENAMETOOLONG;
-	path[used] = '\0';
-	return several && !numbered ? number_path(path, pid) : 0;
+	rc = session_name_expand(pattern, pid, name, plain, sizeof(plain), &has_pid);
+	if (rc)
+		return rc;
+	if (several && !has_pid)
+		return session_name_number(plain, (unsigned int)pid, path, PATH_MAX);
+	strcpy(path, plain);
+	return 0;
 }
 
 void settings_kernel_path(const char *pattern, char path[PATH_MAX])

@@ -40,6 +40,8 @@ static const struct loss_text texts[LOSS_MAX] = {
 		"objects freed without an event beyond those that are listed", false },
 	[LOSS_MISSED_RETURN] = { "missed-return",
 		"allocations not recorded: their return was not seen (uprobes)", true },
+	[LOSS_PROCESSES] = { "processes",
+		"processes not recorded: there was no room for more (uprobes)", true },
 };
 
 const struct loss_text *loss_text(unsigned int cause)

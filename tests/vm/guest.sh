@@ -134,32 +134,37 @@ test_phantoms_by_verdict() {
 	unset KAGENT_NO_FENTRY
 }
 
-# The heap of a static program, by uprobes one at a time: this kernel has no sessions of them.
+# The heap of a static program. test_uprobe NAME [OPTION...]
 test_uprobe() {
+	local name=$1
+	shift
+	rm -f $work/heap.in
 	mkfifo $work/heap.in
 	exec 8<>$work/heap.in
 	/bin/uprobe_static 2 <$work/heap.in >$work/heap.out &
 	heap=$!
 	wait_for $work/heap.out '^ready'
 	: >$work/heap
-	$kagent uprobe -p $heap -o 0 -T 0 600 >$work/heap 2>&1 &
+	$kagent uprobe -p $heap -o 0 -T 0 "$@" 600 >$work/heap 2>&1 &
 	tracer=$!
 	wait_for $work/heap '^Attaching'
 	echo go >&8
 	wait_for $work/heap.out '^done'
 	kill -INT $tracer
 	wait $tracer
-	near "uprobe: 100 blocks of realloc" \
+	near "$name: 100 blocks of realloc" \
 		"$(awk '/300000 bytes in 100 allocations/ { seen = 1; next } seen && /leak_realloc\+/ { n++ } { seen = 0 } END { print n + 0 }' $work/heap)" 1 0
-	near "uprobe: stacks of all functions" "$(grep -c '^		leak_' $work/heap)" 11 0
-	near "uprobe: whole stacks" "$(grep -c 'stack ends early' $work/heap)" 0 0
-	near "uprobe: nothing was lost" "$(grep -c 'not recorded' $work/heap)" 0 0
+	near "$name: stacks of all functions" "$(grep -c '^		leak_' $work/heap)" 11 0
+	near "$name: whole stacks" "$(grep -c 'stack ends early' $work/heap)" 0 0
+	near "$name: nothing was lost" "$(grep -c 'not recorded' $work/heap)" 0 0
+	near "$name: nothing in the way" "$(grep -c 'not followed' $work/heap)" 0 0
 	kill $heap
 }
 
 echo "kernel $(uname -r)"
 test_module
-test_uprobe
+test_uprobe "uprobes one at a time"	# this kernel has no sessions of them
+test_uprobe "uprobes that children inherit" --children $work/%p.leak
 test_kinds
 test_large
 test_sender_gone

@@ -1,0 +1,637 @@
+// SPDX-License-Identifier: MIT
+/* heap_family.c - see heap_family.h. */
+#define _GNU_SOURCE
+#include "kagent/heap_family.h"
+
+#include "common/array.h"
+#include "common/fmt.h"
+#include "common/session_name.h"
+#include "kagent/family_probes.h"
+#include "kagent/stop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define LOOK_NS		500000000ull	/* how often modules are looked at without a cause */
+#define SPARE_ROWS	(1u << 17)	/* 8 bytes each */
+#define UNKNOWN_ROWS	(1u << 20)
+#define MAX_SAME_NAME	10000
+#define ROOT		1u		/* image of the process that was asked for */
+
+/* One program image. */
+struct member {
+	struct ku_process p;		/* as it was seen last */
+	struct process_image image;
+	struct heap_inherited inherited;
+	struct heap_session *session;
+	char *path;			/* of the session */
+	uint32_t released;		/* KU_HELD_*: it has been let go on */
+	uint32_t loads;			/* when its modules were looked at, */
+	uint64_t looked_ns;
+	bool met;
+	bool ended, final;		/* final: all that it forked is known */
+	bool by_exec, unknown;		/* unknown: whose malloc it calls */
+	int status;
+	uint32_t parent_pid;
+	uint64_t start_ticks, parent_start_ticks;
+};
+
+struct heap_family {
+	struct heap_family_settings s;
+	struct heap_tracer *tracer;
+	struct code_layouts *layouts;
+	struct family_probes *probes;
+	struct member **list;		/* ascending by image */
+	size_t count, room;
+	uint32_t changes;
+	size_t cut, stacks;		/* of the sessions that are complete */
+	pid_t *ended_pids;		/* whose sessions are complete */
+	size_t ended_count, ended_room;
+	int pidfd;			/* of the process that was asked for */
+	bool finals;			/* an end that is seen now is final */
+};
+
+/* ---- members ------------------------------------------------------------------------ */
+
+static struct member *find_member(const struct heap_family *f, uint32_t image)
+{
+	size_t low = 0, high = f->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (f->list[mid]->p.image == image)
+			return f->list[mid];
+		if (f->list[mid]->p.image < image)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
+static struct member *add_member(struct heap_family *f, const struct ku_process *p)
+{
+	struct member **bigger = array_grow(f->list, f->count, &f->room, sizeof(*bigger));
+	struct member *m = bigger ? calloc(1, sizeof(*m)) : NULL;
+	size_t at;
+
+	if (bigger)
+		f->list = bigger;
+	if (!m)
+		return NULL;
+	m->p = *p;
+	m->image.pid = (pid_t)p->pid;
+	for (at = f->count++; at && f->list[at - 1]->p.image > p->image; at--)
+		f->list[at] = f->list[at - 1];
+	f->list[at] = m;
+	return m;
+}
+
+static void free_member(struct member *m)
+{
+	process_image_free(&m->image);
+	free(m->image.program);
+	heap_inherited_free(&m->inherited);
+	free(m->path);
+	free(m);
+}
+
+static bool has_run(const struct heap_family *f, const struct member *m)
+{
+	return m->p.on || !f->s.program;
+}
+
+/* ---- what has become of them ---------------------------------------------------------- */
+
+static int take_process(void *arg, const void *key, const void *value)
+{
+	struct heap_family *f = arg;
+	const struct ku_process *p = value;
+	struct member *m = find_member(f, p->image);
+
+	(void)key;
+	if (p->shares)
+		return 0;	/* a vfork()ed child: works on its parent's heap */
+	if (m)
+		m->p = *p;
+	else
+		m = add_member(f, p);
+	return m ? 0 : -ENOMEM;
+}
+
+static int take_ended(void *arg, const void *key, const void *value)
+{
+	struct heap_family *f = arg;
+	const struct ku_ended *e = value;
+	struct member *m = find_member(f, e->p.image);
+
+	(void)key;
+	if (!m)
+		m = add_member(f, &e->p);
+	if (!m)
+		return -ENOMEM;
+	m->p = e->p;
+	m->ended = true;
+	m->by_exec = e->by_exec;
+	m->status = e->status;
+	m->final |= f->finals;
+	return 0;
+}
+
+/*
+ * What one that has ended by the first walk has forked is running at the second, or has
+ * ended by the third.
+ */
+static int take_all(struct heap_family *f)
+{
+	int err;
+
+	f->finals = true;
+	err = heap_tracer_ended(f->tracer, take_ended, f);
+	if (!err)
+		err = heap_tracer_processes(f->tracer, take_process, f);
+	f->finals = false;
+	return err ? err : heap_tracer_ended(f->tracer, take_ended, f);
+}
+
+/* One that has ended before it did anything that the programs could have seen. */
+static void take_unseen_end(struct heap_family *f)
+{
+	struct member *root = find_member(f, ROOT);
+	struct pollfd end = { .fd = f->pidfd, .events = POLLIN };
+
+	if (root && !root->p.start && poll(&end, 1, 0) > 0)
+		root->ended = root->final = true;
+}
+
+/* ---- children ------------------------------------------------------------------------- */
+
+/* A child that was forked and not looked at yet; it begins with its parent's modules. */
+static int meet_child(struct heap_family *f, struct member *m, struct heir *heir)
+{
+	const struct member *parent = find_member(f, m->p.parent);
+	int err;
+
+	*heir = (struct heir){ .parent = m->p.parent, .start = m->p.start, .to = &m->inherited };
+	if (!parent)
+		return 0;
+	heir->parents = &parent->inherited;
+	m->parent_pid = parent->p.pid;
+	m->parent_start_ticks = parent->start_ticks;
+	m->unknown = parent->unknown;
+	err = process_image_copy(&parent->image, (pid_t)m->p.pid, &m->image);
+	code_layouts_join(f->layouts, m->p.image);
+	return err;
+}
+
+/* In the order of their images, a parent comes before its children. */
+static int meet_children(struct heap_family *f)
+{
+	struct heir *heirs = calloc(f->count + 1, sizeof(*heirs));
+	size_t count = 0;
+	uint64_t last = 0;
+	int err = heirs ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < f->count && !err; i++) {
+		struct member *m = f->list[i];
+
+		if (m->met)
+			continue;
+		m->met = true;
+		m->start_ticks = process_image_start_ticks((pid_t)m->p.pid);
+		if (m->p.parent) {
+			err = meet_child(f, m, &heirs[count++]);
+			last = m->p.start > last ? m->p.start : last;
+		}
+	}
+	if (!err && count)
+		err = heap_inherited_take(f->tracer, heirs, count);
+	if (!err && count) {
+		heap_tracer_inherited(f->tracer, last);
+		err = heap_tracer_drop_heirlooms(f->tracer, last);
+	}
+	free(heirs);
+	return err;
+}
+
+/* ---- programs ------------------------------------------------------------------------- */
+
+static int look_at_modules(struct heap_family *f, struct member *m)
+{
+	size_t known = m->image.count;
+	uint32_t epoch = m->image.epoch;
+	int err = process_image_look(&m->image);
+
+	m->loads = m->p.loads;
+	m->looked_ns = stop_now_ns();
+	if (m->image.count != known || m->image.epoch != epoch)
+		code_layouts_set(f->layouts, m->p.image, &m->image);
+	if (err == -ESRCH && m->p.image == ROOT && f->s.program && m->p.start_code)
+		err = process_image_place(&m->image, f->s.program, m->p.start_code);
+	return err == -ESRCH ? 0 : err;
+}
+
+static void complain(const struct heap_family *f, struct member *m, const char *why)
+{
+	if (!m->unknown)
+		fprintf(stderr, "%s: process %u is not recorded: %s\n", f->s.command, m->p.pid, why);
+	m->unknown = true;
+}
+
+static size_t living_pids(const struct heap_family *f, pid_t **pids)
+{
+	size_t count = 0;
+
+	*pids = calloc(f->count + 1, sizeof(**pids));
+	for (size_t i = 0; i < f->count && *pids; i++)
+		if (!f->list[i]->ended)
+			(*pids)[count++] = (pid_t)f->list[i]->p.pid;
+	return count;
+}
+
+/* Its allocator is probed before it goes on. */
+static void probe_program(struct heap_family *f, struct member *m, bool loaded)
+{
+	char why[1024];
+	pid_t *pids;
+	size_t count = living_pids(f, &pids);
+	int err = pids ? family_probes_image(f->probes, &m->image, loaded, pids, count, why,
+					     sizeof(why)) : -ENOMEM;
+
+	if (err == FAMILY_PROBES_LATER && !loaded)
+		heap_tracer_know(f->tracer, &m->p);
+	else if (err < 0 && err != -ESRCH)
+		complain(f, m, pids ? why : "out of memory");
+	free(pids);
+}
+
+/* One that was stopped is looked at, and goes on. */
+static int release(struct heap_family *f, struct member *m)
+{
+	uint32_t held = m->p.held & ~m->released;
+	int err;
+
+	if (!held || m->ended)
+		return 0;
+	err = look_at_modules(f, m);
+	if (m->p.image != ROOT && !m->image.program)
+		process_image_remember_program(&m->image);
+	/* the first program's was found before it ran */
+	if (m->p.image == ROOT && f->s.program)
+		heap_tracer_know(f->tracer, &m->p);
+	else if (!err)
+		probe_program(f, m, held != KU_HELD_AT_EXEC);
+	m->released |= held;
+	kill((pid_t)m->p.pid, SIGCONT);
+	return err;
+}
+
+/* ---- sessions ------------------------------------------------------------------------- */
+
+static int name_session(const struct heap_family *f, struct member *m)
+{
+	char name[4096], plain[4096], path[4096];
+	bool has_pid;
+	int err;
+
+	if (m->p.image == ROOT) {
+		m->path = strdup(f->s.path);
+		unlink(f->s.path);	/* who watches the directory is to see a new file */
+		return m->path ? 0 : -ENOMEM;
+	}
+	process_image_program(&m->image, name, sizeof(name));
+	err = session_name_expand(f->s.pattern, (pid_t)m->p.pid, name, plain, sizeof(plain), &has_pid);
+	snprintf(path, sizeof(path), "%s", plain);
+	for (unsigned int n = 1; !err && !access(path, F_OK) && n < MAX_SAME_NAME; n++)
+		err = session_name_number(plain, n, path, sizeof(path));
+	m->path = err ? NULL : strdup(path);
+	return err || m->path ? err : -ENOMEM;
+}
+
+/* A forked child has one once it has allocated or freed something; a program in any case. */
+static bool wants_session(const struct heap_family *f, const struct member *m)
+{
+	if (m->session || m->unknown || !has_run(f, m))
+		return false;
+	if (m->p.image == ROOT)
+		return true;
+	return m->p.parent ? m->p.used : m->released & ~KU_HELD_AT_EXEC || m->p.used || m->ended;
+}
+
+static int open_session(struct heap_family *f, struct member *m)
+{
+	const struct heap_tracer_settings *s = &f->s.tracer;
+	const struct heap_session_facts facts = {
+		.image = m->p.image, .sample = s->sample > 1 ? s->sample : 0,
+		.min_size = s->min_size, .max_size = s->max_size, .depth = s->depth,
+		.cmdline = m->p.image == ROOT ? f->s.cmdline : NULL,
+		.inherited = &m->inherited, .parent_pid = m->parent_pid,
+		.parent_start_ticks = m->parent_start_ticks,
+	};
+	int err = name_session(f, m);
+
+	if (!err)
+		err = heap_session_open(m->path, &facts, f->tracer, &m->image, &m->session);
+	return err ? err : heap_session_sync(m->session);
+}
+
+static int open_sessions(struct heap_family *f)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < f->count && !err; i++)
+		if (wants_session(f, f->list[i]))
+			err = open_session(f, f->list[i]);
+	return err;
+}
+
+static enum session_end reason_of(const struct member *m)
+{
+	if (!m->ended)
+		return SESSION_END_DETACH;
+	if (m->by_exec)
+		return SESSION_END_EXEC;
+	return WIFEXITED(m->status) ? SESSION_END_EXIT : SESSION_END_NONE;
+}
+
+static int close_session(struct heap_family *f, struct member *m)
+{
+	size_t cut, all;
+	int err;
+
+	if (!m->session)
+		return 0;
+	heap_session_cut(m->session, &cut, &all);
+	f->cut += cut;
+	f->stacks += all;
+	err = heap_session_close(m->session, reason_of(m),
+				 m->ended && WIFEXITED(m->status) ? WEXITSTATUS(m->status) : 0);
+	m->session = NULL;
+	return err;
+}
+
+/* ---- the end of one --------------------------------------------------------------------- */
+
+static int remember_pid(struct heap_family *f, pid_t pid)
+{
+	pid_t *bigger = array_grow(f->ended_pids, f->ended_count, &f->ended_room, sizeof(*bigger));
+
+	if (!bigger)
+		return -ENOMEM;
+	f->ended_pids = bigger;
+	bigger[f->ended_count++] = pid;
+	return 0;
+}
+
+static int bury(struct heap_family *f, struct member *m)
+{
+	int err = close_session(f, m);
+
+	if (m->path && remember_pid(f, (pid_t)m->p.pid) && !err)
+		err = -ENOMEM;
+	code_layouts_leave(f->layouts, m->p.image);
+	if (!err)
+		err = heap_tracer_drop(f->tracer, m->p.image);
+	free_member(m);
+	return err;
+}
+
+static int bury_all(struct heap_family *f)
+{
+	size_t kept = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		struct member *m = f->list[i];
+
+		if (!m->final || err)
+			f->list[kept++] = m;
+		else
+			err = bury(f, m);
+	}
+	f->count = kept;
+	return err;
+}
+
+/* ---- looking ---------------------------------------------------------------------------- */
+
+static int look_at_all_modules(struct heap_family *f)
+{
+	uint64_t now = stop_now_ns();
+	int err = 0;
+
+	for (size_t i = 0; i < f->count && !err; i++) {
+		struct member *m = f->list[i];
+
+		if (!m->ended && has_run(f, m) && m->p.held == m->released &&
+		    (m->loads != m->p.loads || now - m->looked_ns > LOOK_NS))
+			err = look_at_modules(f, m);
+	}
+	return err;
+}
+
+int heap_family_look(struct heap_family *f)
+{
+	int err;
+
+	f->changes = heap_tracer_changes(f->tracer);
+	err = take_all(f);
+	if (!err)
+		take_unseen_end(f);
+	if (!err)
+		err = meet_children(f);
+	for (size_t i = 0; i < f->count && !err; i++)
+		err = release(f, f->list[i]);
+	if (!err)
+		err = look_at_all_modules(f);
+	if (!err)
+		err = open_sessions(f);
+	return err ? err : bury_all(f);
+}
+
+bool heap_family_runs(const struct heap_family *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (!f->list[i]->ended)
+			return true;
+	return false;
+}
+
+int heap_family_sync(struct heap_family *f, pid_t pid, enum heap_family_has *has)
+{
+	enum heap_family_has found = FAMILY_KNOWS_NONE;
+	int err = heap_family_look(f);
+
+	for (size_t i = 0; i < f->ended_count; i++)
+		if (f->ended_pids[i] == pid)
+			found = FAMILY_HAS_ENDED;
+	for (size_t i = 0; i < f->count && !err; i++) {
+		struct member *m = f->list[i];
+
+		if (pid && (pid_t)m->p.pid != pid)
+			continue;
+		found = FAMILY_RUNS;
+		if (m->session)
+			err = heap_session_sync(m->session);
+	}
+	if (has)
+		*has = found;
+	return err;
+}
+
+void heap_family_cut(const struct heap_family *f, size_t *cut, size_t *all)
+{
+	*cut = f->cut;
+	*all = f->stacks;
+	for (size_t i = 0; i < f->count; i++) {
+		size_t one, stacks;
+
+		if (!f->list[i]->session)
+			continue;
+		heap_session_cut(f->list[i]->session, &one, &stacks);
+		*cut += one;
+		*all += stacks;
+	}
+}
+
+int heap_family_fd(const struct heap_family *f)
+{
+	return heap_tracer_bell(f->tracer);
+}
+
+const char *heap_family_allocator(const struct heap_family *f)
+{
+	return family_probes_name(f->probes);
+}
+
+size_t heap_family_probes(const struct heap_family *f)
+{
+	return heap_tracer_probes(f->tracer);
+}
+
+/* ---- begin and end ------------------------------------------------------------------------ */
+
+/* For what is mapped, and for what may be mapped later. */
+static uint32_t rows_room(const struct heap_family *f, size_t rows)
+{
+	if (!rows || f->s.pattern)
+		rows += UNKNOWN_ROWS;
+	rows += rows / 4 + SPARE_ROWS;
+	return rows < KU_MAX_ROWS ? (uint32_t)rows : KU_MAX_ROWS;
+}
+
+static int open_tracer(struct heap_family *f, struct member *root, char *why, size_t size)
+{
+	struct heap_tracer_settings s = f->s.tracer;
+	const pid_t pid = s.pid;
+	int err, lacks;
+
+	s.max_rows = rows_room(f, code_layouts_read(f->layouts, &root->image));
+	err = heap_tracer_open(&s, f->layouts, &f->tracer, why, size);
+	if (err)
+		return err;
+	if (f->s.pattern && !heap_tracer_follows(f->tracer, &lacks))
+		fprintf(stderr, "%s: children and other programs are not followed: tracefs: %s\n",
+			f->s.command, strerror(lacks ? lacks : ENOTSUP));
+	code_layouts_set(f->layouts, ROOT, &root->image);
+	return family_probes_begin(f->probes, f->tracer, &root->image, pid, why, size);
+}
+
+static int open_root(struct heap_family *f, char *why, size_t size)
+{
+	const struct ku_process p = { .image = ROOT, .pid = (uint32_t)f->s.tracer.pid,
+				      .on = !f->s.program };
+	struct member *root = add_member(f, &p);
+	int err;
+
+	if (!root) {
+		snprintf(why, size, "out of memory");
+		return -ENOMEM;
+	}
+	if (f->s.program)
+		root->image.program = strdup(f->s.program);
+	err = family_probes_choose(f->probes, &root->image, f->s.program, why, size);
+	return err ? err : open_tracer(f, root, why, size);
+}
+
+int heap_family_open(const struct heap_family_settings *settings, struct heap_family **out,
+		     char *why, size_t why_size)
+{
+	struct heap_family *f = calloc(1, sizeof(*f));
+	int err;
+
+	snprintf(why, why_size, "out of memory");
+	if (!f)
+		return -ENOMEM;
+	f->s = *settings;
+	f->pidfd = (int)syscall(SYS_pidfd_open, settings->tracer.pid, 0);
+	f->layouts = code_layouts_new();
+	f->probes = family_probes_new(settings->object);
+	err = f->layouts && f->probes ? open_root(f, why, why_size) : -ENOMEM;
+	if (!err) {
+		heap_tracer_start(f->tracer);
+		err = open_sessions(f);
+		if (err)
+			snprintf(why, why_size, "can't write %s: %s", f->s.path, strerror(-err));
+	}
+	if (err)
+		heap_family_free(f);
+	else
+		*out = f;
+	return err;
+}
+
+/* Those that were stopped just now go on. */
+static void release_all(struct heap_family *f)
+{
+	heap_tracer_processes(f->tracer, take_process, f);
+	for (size_t i = 0; i < f->count; i++)
+		if (f->list[i]->p.held & ~f->list[i]->released)
+			kill((pid_t)f->list[i]->p.pid, SIGCONT);
+}
+
+int heap_family_close(struct heap_family *f)
+{
+	int err = heap_family_look(f), last;
+
+	heap_tracer_stop(f->tracer);
+	release_all(f);
+	if (!err)
+		err = heap_family_look(f);
+	for (size_t i = 0; i < f->count; i++) {
+		last = close_session(f, f->list[i]);
+		err = err ? err : last;
+	}
+	return err;
+}
+
+void heap_family_free(struct heap_family *f)
+{
+	if (!f)
+		return;
+	if (f->tracer) {
+		heap_tracer_stop(f->tracer);
+		release_all(f);
+	}
+	for (size_t i = 0; i < f->count; i++) {
+		if (f->list[i]->session)
+			close_session(f, f->list[i]);
+		free_member(f->list[i]);
+	}
+	heap_tracer_free(f->tracer);
+	code_layouts_free(f->layouts);
+	family_probes_free(f->probes);
+	if (f->pidfd >= 0)
+		close(f->pidfd);
+	free(f->list);
+	free(f->ended_pids);
+	free(f);
+}
