@@ -7,6 +7,7 @@
 #include "preload/cfi.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,9 @@
 
 #include "preload/cfi_expr.h"
 #include "preload/recipes.h"
+#include "preload/recorder.h"
+
+struct recorder recorder;	/* not frozen */
 
 enum { CODE = 4096, DATA = 4096 };
 
@@ -33,9 +37,11 @@ int __wrap__dl_find_object(void *pc, struct dl_find_object *found);
 
 int __wrap__dl_find_object(void *pc, struct dl_find_object *found)
 {
+	static struct link_map map;
+
 	if ((char *)pc < code || (char *)pc >= code + CODE)
 		return -1;
-	*found = (struct dl_find_object){ .dlfo_eh_frame = data.bytes };
+	*found = (struct dl_find_object){ .dlfo_eh_frame = data.bytes, .dlfo_link_map = &map };
 	return 0;
 }
 
