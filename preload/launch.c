@@ -17,6 +17,7 @@
 
 #include "common/fmt.h"
 #include "preload/library.h"
+#include "preload/orphans.h"
 #include "preload/program.h"
 
 enum { STATUS_FAILED = 1, STATUS_NOT_EXECUTABLE = 126, STATUS_NOT_FOUND = 127 };
@@ -29,11 +30,15 @@ struct launch {
 	struct target target;
 	char *const *argv;
 	bool preload;
+	bool daemons;		/* one that it becomes is watched, too */
 	launch_before_fn *before;
 	void *arg;
 	char path[PATH_MAX];
 	pid_t pid;
 	int status;		/* of waitpid() */
+	struct orphans orphans;
+	bool daemon;		/* pid is that of one */
+	bool enough;		/* no more interval reports are wanted */
 	/* as they were before begin() */
 	sigset_t mask;
 	struct sigaction child_action;
@@ -153,6 +158,8 @@ static int start_program(struct launch *l, const char *library, const char *reco
 		kill(l->pid, SIGKILL);
 		error = -ECANCELED;
 	}
+	if (l->daemons)
+		orphans_begin(&l->orphans);
 	close(go[1]);
 	/* end of file when exec has closed the other end */
 	while (!error && (len = read(report[0], &error, sizeof(error))) < 0 && errno == EINTR)
@@ -230,14 +237,50 @@ static int launch_begin(struct target *target, const char *recording)
 	return 0;
 }
 
-static bool has_ended(struct launch *l)
+/* Its name is asked for while it can be: before it is waited for. */
+static bool has_ended(struct launch *l, char name[64])
 {
-	pid_t reaped;
+	siginfo_t info = { .si_pid = 0 };
 
-	do {
-		reaped = waitpid(l->pid, &l->status, WNOHANG);
-	} while (reaped < 0 && errno == EINTR);
-	return reaped == l->pid;
+	if (waitid(P_PID, (id_t)l->pid, &info, WEXITED | WNOHANG | WNOWAIT) || !info.si_pid)
+		return false;
+	orphans_name(l->pid, name);
+	while (waitpid(l->pid, &l->status, 0) < 0 && errno == EINTR)
+		;
+	return true;
+}
+
+/* The program has ended. True: it goes on as a daemon, whose end is waited for now. */
+static bool is_daemon_now(struct launch *l, const char *name)
+{
+	char shown[256];
+	pid_t pid = l->daemons && !l->enough ? orphans_daemon(&l->orphans, name) : 0;
+
+	if (!pid)
+		return false;
+	fprintf(stderr, "memleak: %s goes on in the background as pid %d: watching that, Ctrl+C to "
+		"quit\n", fmt_name_buf(shown, sizeof(shown), name), (int)pid);
+	l->pid = pid;
+	l->daemon = true;
+	return true;
+}
+
+/* True: that was the end. */
+static bool children_have_ended(struct launch *l)
+{
+	char name[64];
+	bool over;
+
+	while ((over = has_ended(l, name)) && is_daemon_now(l, name))
+		;
+	if (l->daemons)
+		orphans_reap(&l->orphans, l->pid);
+	return over;
+}
+
+static bool ends_watching(int sig)
+{
+	return sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT;
 }
 
 static bool launch_event(struct target *target)
@@ -247,10 +290,13 @@ static bool launch_event(struct target *target)
 
 	while (read(target->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD) {
-			if (has_ended(l))
+			if (children_have_ended(l))
 				return true;
 			continue;
 		}
+		/* a daemon goes on without memleak */
+		if (l->daemon && ends_watching((int)info.ssi_signo))
+			return true;
 		/* the terminal sends to the whole process group: the program has got it, too */
 		if (info.ssi_code != SI_KERNEL)
 			kill(l->pid, (int)info.ssi_signo);
@@ -262,8 +308,11 @@ static bool launch_event(struct target *target)
 
 static bool launch_enough(struct target *target)
 {
-	const struct launch *l = (const struct launch *)target;
+	struct launch *l = (struct launch *)target;
 
+	if (l->daemon)
+		return true;
+	l->enough = true;
 	fprintf(stderr, "memleak: that was the last interval report; the final one follows "
 		"when pid %d has ended\n", (int)l->pid);
 	return false;
@@ -293,7 +342,8 @@ static int launch_end(struct target *target)
 	return 128 + WTERMSIG(l->status);
 }
 
-struct target *launch_target(char *const *argv, bool preload, launch_before_fn *before, void *arg)
+struct target *launch_target(char *const *argv, bool preload, bool daemons, launch_before_fn *before,
+			     void *arg)
 {
 	static const struct target_ops ops = {
 		launch_begin, launch_event, launch_enough, launch_end
@@ -302,6 +352,7 @@ struct target *launch_target(char *const *argv, bool preload, launch_before_fn *
 
 	launch.argv = argv;
 	launch.preload = preload;
+	launch.daemons = daemons;
 	launch.before = before;
 	launch.arg = arg;
 	return &launch.target;

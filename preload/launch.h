@@ -6,7 +6,8 @@
  * The program stays in memleak's process group and keeps its terminal, so that
  * what the terminal sends (Ctrl-C, Ctrl-Z) reaches both by itself. Only what was
  * sent to memleak alone is passed on: SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1,
- * SIGUSR2, SIGTSTP and SIGCONT.
+ * SIGUSR2, SIGTSTP and SIGCONT. A program that goes on as a daemon is watched on,
+ * until it ends or one of the first four is sent to memleak.
  *
  * One launch at a time, from the main thread: dispositions and mask of signals
  * are changed from begin() to end().
@@ -30,9 +31,10 @@ typedef int launch_before_fn(void *arg, pid_t pid);
  * The target ends when the program has ended; end() returns its status, or
  * 128 + the signal that killed it. begin() fails with 127 when there is no such
  * program, 126 when it cannot be executed, 1 when it cannot be recorded.
- * preload: under libleak.so; else as it is. before: NULL for nothing to do.
- * A static object: nothing to free.
+ * preload: under libleak.so; else as it is. daemons: they are watched on (orphans.h).
+ * before: NULL for nothing to do. A static object: nothing to free.
  */
-struct target *launch_target(char *const *argv, bool preload, launch_before_fn *before, void *arg);
+struct target *launch_target(char *const *argv, bool preload, bool daemons, launch_before_fn *before,
+			     void *arg);
 
 #endif

@@ -246,7 +246,8 @@ static int run(struct run *r)
 
 static int run_launch(struct run *r)
 {
-	r->target = launch_target(r->settings->argv, !r->probes, before_launch, r);
+	r->target = launch_target(r->settings->argv, !r->probes,
+				  !r->probes && !r->settings->no_follow, before_launch, r);
 	return run(r);
 }
 
