@@ -30,7 +30,7 @@ static void find_directory(void)
 {
 	struct object self;
 	const char *name, *slash;
-	size_t cwd = 0;
+	size_t cwd = 0, len;
 
 	if (!objects_find((uintptr_t)find_directory, &self))
 		return;
@@ -44,9 +44,10 @@ static void find_directory(void)
 		cwd = strlen(directory);
 		directory[cwd++] = '/';
 	}
-	if (snprintf(directory + cwd, sizeof(directory) - cwd, "%.*s", (int)(slash - name) + 1,
-		     name) >= (int)(sizeof(directory) - cwd))
-		directory[0] = '\0';
+	len = (size_t)(slash - name) + 1;
+	if (cwd + len < sizeof(directory))
+		memcpy(directory + cwd, name, len);
+	directory[cwd + len < sizeof(directory) ? cwd + len : 0] = '\0';
 }
 
 void exit_report_init(void)

@@ -471,28 +471,18 @@ EXPORT void cfree(void *p)
 	free(p);
 }
 
+/* By the C standard these are free(), for who knows the size. */
 EXPORT void free_sized(void *p, size_t size)
 {
-	if (!p || early_arena_owns(p))
-		return;
-	if (unlikely(!real_ready() || !real.free_sized)) {
-		free(p);
-		return;
-	}
-	releasing(p);
-	real.free_sized(p, at_least(size));
+	(void)size;
+	free(p);
 }
 
 EXPORT void free_aligned_sized(void *p, size_t align, size_t size)
 {
-	if (!p || early_arena_owns(p))
-		return;
-	if (unlikely(!real_ready() || !real.free_aligned_sized)) {
-		free(p);
-		return;
-	}
-	releasing(p);
-	real.free_aligned_sized(p, align, at_least(size));
+	(void)align;
+	(void)size;
+	free(p);
 }
 
 EXPORT size_t malloc_usable_size(void *p)

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "exit_report.h"
 #include "fork_child.h"
+#include "huge.h"
 #include "libc.h"
 #include "live_table.h"
 #include "mmap_table.h"
@@ -331,14 +332,11 @@ static void forget_parent(void)
  */
 static void keep_to_the_sandbox(void)
 {
-	static char status[4096];
-	const char *line;
-
-	read_small_file("/proc/self/status", status, sizeof(status));
-	line = strstr(status, "\nSeccomp:");
-	recorder.frozen = line && strtoul(line + strlen("\nSeccomp:"), NULL, 10);
+	recorder.frozen = session_is_sandboxed();
 	recorder.shm.frozen = recorder.frozen &&
 		sys_madvise(recorder.hdr, sizeof(*recorder.hdr), MADV_POPULATE_WRITE) != 0;
+	if (recorder.frozen)
+		huge_stop();
 }
 
 static int begin_attached(const char *settings)
@@ -533,9 +531,12 @@ void lifecycle_end(enum session_end reason, int status)
 	exit_report_run();
 }
 
-/* So that a program that never allocates has a session, too. */
+/*
+ * So that a program that never allocates has a session, too. (What every start uses is
+ * on this page of variables: written before it is read, it is faulted once.)
+ */
 __attribute__((constructor)) static void on_load(void)
 {
-	if (!recorder_gate.gate.generation)
-		start(true);
+	atomic_fetch_add(&phase, 0);
+	start(true);
 }

@@ -6,6 +6,17 @@ libleak-srcs += $(addprefix preload/,hooks.c hooks_new.c hooks_mmap.c hooks_exit
 	stack_capture.c stack_memo.c stack_table.c recipes.c cfi.c cfi_row.c cfi_expr.c cfi_epilogue.c eh_frame.c epilogue.c x86_insn.c modules.c \
 	module_watch.c thread_state.c shm.c clock.c config.c session_open.c lifecycle.c fork_child.c \
 	exit_report.c trace_ring.c overhead.c sampling.c libc.c objects.c objects_listed.c)
+
+# Linked in the order of their variables in memory: what every program's start uses is
+# first, so that it is on few pages; files with large tables are last.
+libleak-first := $(addprefix preload/,lifecycle.c libc.c real.c objects.c clock.c live_table.c huge.c \
+	overhead.c thread_state.c sampling.c trace_ring.c mmap_table.c stack_table.c shm.c config.c \
+	recorder.c records.c sites.c)
+libleak-last := $(addprefix preload/,exit_report.c session_open.c sampler.c recipes.c module_watch.c \
+	objects_listed.c early_arena.c got.c attach_target.c)
+libleak-srcs := $(libleak-first) $(filter-out $(libleak-first) $(libleak-last),$(libleak-srcs)) \
+	$(libleak-last)
+
 ifneq ($(findstring x86_64,$(shell $(CC) -dumpmachine)),)
 libleak-srcs += preload/frame_step_x86_64.c
 else

@@ -69,13 +69,19 @@ static void find_allocator(void)
 	real.min_size = 32;
 }
 
+/* This library, from the linker. */
+extern const char __ehdr_start[] __attribute__((visibility("hidden")));
+extern const char _end[] __attribute__((visibility("hidden")));
+
 /* Does the program's @name lead elsewhere than here? -1: that cannot be told. */
-static int leads_elsewhere(const char *name, const void *own_base)
+static int leads_elsewhere(const char *name)
 {
 	const ElfW(Sym) *sym = NULL;
-	void *at = dlsym(RTLD_DEFAULT, name);
+	char *at = dlsym(RTLD_DEFAULT, name);
 	Dl_info info;
 
+	if (at >= __ehdr_start && at < _end)
+		return 0;
 	if (!at || !dladdr1(at, &info, (void **)&sym, RTLD_DL_SYMENT))
 		return -1;
 	/*
@@ -84,7 +90,7 @@ static int leads_elsewhere(const char *name, const void *own_base)
 	 */
 	if (sym && sym->st_shndx == SHN_UNDEF)
 		return -1;
-	return info.dli_fbase != own_base;
+	return 1;
 }
 
 /* Is this library the first of all objects to define malloc? 1: yes; 2: another is. */
@@ -105,14 +111,13 @@ static bool is_bypassed(void)
 {
 	static const char *const names[] = { "malloc", "calloc", "posix_memalign", "aligned_alloc" };
 	struct elf_name first = elf_name(names[0]);
-	Dl_info own;
 
-	if (lookup_name || !dladdr((void *)is_bypassed, &own))
+	if (lookup_name)
 		return false;
 	if (!dladdr1)
 		return dl_iterate_phdr(find_first, &first) == 2;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		int answer = leads_elsewhere(names[i], own.dli_fbase);
+		int answer = leads_elsewhere(names[i]);
 
 		if (answer >= 0)
 			return answer;
@@ -135,8 +140,6 @@ bool real_resolve(void)
 	RESOLVE(posix_memalign, "posix_memalign");
 	RESOLVE(valloc, "valloc");
 	RESOLVE(pvalloc, "pvalloc");
-	RESOLVE(free_sized, "free_sized");
-	RESOLVE(free_aligned_sized, "free_aligned_sized");
 	RESOLVE(malloc_usable_size, "malloc_usable_size");
 	RESOLVE(mmap, "mmap");
 	RESOLVE(munmap, "munmap");

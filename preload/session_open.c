@@ -57,6 +57,15 @@ uint64_t process_start_ticks(void)
 	return p ? strtoull(p, NULL, 10) : 0;
 }
 
+bool session_is_sandboxed(void)
+{
+	const char *line;
+
+	read_small_file("/proc/self/status", scratch, sizeof(scratch));
+	line = strstr(scratch, "\nSeccomp:");
+	return line && strtoul(line + strlen("\nSeccomp:"), NULL, 10);
+}
+
 /* path.leak becomes path.N.leak. */
 static bool numbered(const char *path, unsigned int n, char *out, size_t size)
 {

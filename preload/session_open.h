@@ -16,6 +16,9 @@ int session_open(struct shm *s, const struct config *cfg, bool *temporary);
 /* Is there a limit on memory (RLIMIT_AS, RLIMIT_DATA) too low to be shared with the program? */
 bool session_limits_are_tight(void);
 
+/* Does a seccomp filter look at this process's system calls? */
+bool session_is_sandboxed(void);
+
 /* Fills identity and settings of the header; strings go to SECT_STRINGS. */
 void session_identify(const struct config *cfg);
 
