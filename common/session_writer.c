@@ -32,6 +32,7 @@ struct session_writer {
 	struct buffer buf[SECT_MAX];
 	struct hash_index strings, stacks;
 	uint64_t end_page;	/* pages of the file given out */
+	uint64_t traced;	/* trace events that are in the file */
 	int err;		/* first failure */
 	int fd;
 	bool whole;
@@ -297,6 +298,37 @@ void session_writer_point(struct session_writer *w, uint32_t time, uint32_t stac
 	append_one(w, SECT_TIMELINE, &p);
 }
 
+/* As libleak.so's: some seconds of a program that does nothing else. */
+#define TRACE_SLOTS (1u << 15)
+
+static bool begin_trace(struct session_writer *w)
+{
+	struct buffer *b = &w->buf[SECT_TRACE];
+	int err = b->used ? 0 : reserve(b, sizeof(struct session_trace_event), TRACE_SLOTS);
+
+	if (err && !w->err)
+		w->err = err;
+	if (err || b->used)
+		return !err;
+	memset(b->data, 0, TRACE_SLOTS * sizeof(struct session_trace_event));
+	b->used = TRACE_SLOTS;
+	w->header.features |= SESSION_F_TRACE;
+	return true;
+}
+
+void session_writer_trace(struct session_writer *w, const struct session_trace_event *e)
+{
+	uint64_t n = w->header.trace_head;
+	struct session_trace_event *slot;
+
+	if (!begin_trace(w))
+		return;
+	slot = edit(w, SECT_TRACE, (uint32_t)(n % TRACE_SLOTS));
+	*slot = *e;
+	slot->seq = n + 1;
+	w->header.trace_head = n + 1;
+}
+
 void session_writer_loss(struct session_writer *w, enum session_loss cause, uint64_t count)
 {
 	w->header.loss[cause] += count;
@@ -400,6 +432,7 @@ static int write_file(struct session_writer *w)
 			err = write_section(w, (enum session_section_id)id);
 	if (err)
 		return err;
+	w->traced = w->header.trace_head;
 	w->header.file_used = w->end_page * SESSION_PAGE;
 	if (ftruncate(w->fd, (off_t)w->header.file_used))
 		return -errno;
@@ -407,6 +440,37 @@ static int write_file(struct session_writer *w)
 	if (!err)
 		err = io_pwrite_all(w->fd, &w->header, sizeof(w->header), 0);
 	return err;
+}
+
+int session_writer_sync_trace(struct session_writer *w)
+{
+	struct buffer *b = &w->buf[SECT_TRACE];
+	uint64_t head = w->header.trace_head, from = w->traced, size = sizeof(struct session_trace_event);
+	int err = w->err;
+
+	if (w->whole || head == from)
+		return err;
+	if (!b->file_bytes)
+		return session_writer_sync(w);
+	if (head - from > TRACE_SLOTS)
+		from = head - TRACE_SLOTS;
+	while (!err && from < head) {
+		uint64_t slot = from % TRACE_SLOTS, count = head - from;
+
+		if (count > TRACE_SLOTS - slot)
+			count = TRACE_SLOTS - slot;
+		err = write_range(w, SECT_TRACE, slot * size, (slot + count) * size);
+		from += count;
+	}
+	/* events before their number: a reader finds all that it is told of */
+	if (!err)
+		err = io_pwrite_all(w->fd, &head, sizeof(head),
+				    offsetof(struct session_header, trace_head));
+	if (err)
+		return err;
+	b->dirty = b->used;
+	w->traced = head;
+	return 0;
 }
 
 int session_writer_sync(struct session_writer *w)

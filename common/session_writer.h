@@ -97,6 +97,13 @@ uint32_t session_writer_time(struct session_writer *w, uint64_t tick);
 void session_writer_point(struct session_writer *w, uint32_t time, uint32_t stack, uint64_t count,
 			  uint64_t bytes);
 
+/*
+ * Appends to the trace, a ring that begins with the first one; seq is the writer's.
+ * Live mode: session_writer_sync_trace() brings the file up to date with these alone.
+ */
+void session_writer_trace(struct session_writer *w, const struct session_trace_event *e);
+int session_writer_sync_trace(struct session_writer *w);
+
 /* Adds to a loss counter. */
 void session_writer_loss(struct session_writer *w, enum session_loss cause, uint64_t count);
 

@@ -92,7 +92,7 @@ static bool find_known(const struct search *s, const char *name, struct known *k
 		return k->name != NULL;
 	*k = (struct known){ listed(name, operators_delete,
 				    sizeof(operators_delete) / sizeof(*operators_delete)),
-			     KU_FREE };
+			     KU_DELETE };
 	return k->name || find_c(name, k);
 }
 
@@ -167,7 +167,7 @@ static void read_debug_file(struct search *s, Dwfl_Module *module)
 static bool allocates(const struct allocator *a)
 {
 	for (size_t i = 0; i < a->count; i++)
-		if (a->probe[i].function != KU_FREE)
+		if (a->probe[i].function != KU_FREE && a->probe[i].function != KU_DELETE)
 			return true;
 	return false;
 }

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #define LOOK_NS		500000000ull	/* how often the processes are looked at without a cause */
+#define TRACE_NS	10000000	/* with a trace */
 #define CUT_SHARE	10		/* one in so many stacks may look cut without a word */
 
 struct run {
@@ -155,7 +156,7 @@ static int control(struct run *run)
 {
 	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
 				{ .fd = heap_family_fd(run->family), .events = POLLIN } };
-	const struct timespec wait = { .tv_nsec = LOOK_NS };
+	const struct timespec wait = { .tv_nsec = run->o->trace ? TRACE_NS : LOOK_NS };
 	bool wanted = true;
 
 	printf("%s\n", heap_family_allocator(run->family));

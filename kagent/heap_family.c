@@ -438,7 +438,7 @@ static int look_at_all_modules(struct heap_family *f)
 	return err;
 }
 
-int heap_family_look(struct heap_family *f)
+static int catch_up(struct heap_family *f)
 {
 	int err;
 
@@ -452,8 +452,46 @@ int heap_family_look(struct heap_family *f)
 		err = release(f, f->list[i]);
 	if (!err)
 		err = look_at_all_modules(f);
+	return err ? err : open_sessions(f);
+}
+
+/* ---- trace ------------------------------------------------------------------------------ */
+
+/* The first event of a process may be there before the process has been met. */
+static void take_event(void *arg, const struct ku_event *e)
+{
+	struct heap_family *f = arg;
+	const struct member *m = find_member(f, e->image);
+
+	if (!m || (!m->session && !m->unknown)) {
+		catch_up(f);
+		m = find_member(f, e->image);
+	}
+	if (m && m->session)
+		heap_session_trace(m->session, e);
+}
+
+static int take_events(struct heap_family *f)
+{
+	int err = 0;
+
+	if (!f->s.tracer.trace)
+		return 0;
+	heap_tracer_poll(f->tracer, take_event, f);
+	for (size_t i = 0; i < f->count && !err; i++)
+		if (f->list[i]->session)
+			err = heap_session_sync_trace(f->list[i]->session);
+	return err;
+}
+
+/* ---- all of it ---------------------------------------------------------------------------- */
+
+int heap_family_look(struct heap_family *f)
+{
+	int err = catch_up(f);
+
 	if (!err)
-		err = open_sessions(f);
+		err = take_events(f);
 	return err ? err : bury_all(f);
 }
 

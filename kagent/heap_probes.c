@@ -70,6 +70,11 @@ static int keep_fd(struct heap_probes *p, int fd)
 
 /* ---- many at once ------------------------------------------------------------------ */
 
+static bool frees_block(const struct allocator_probe *at)
+{
+	return at->function == KU_FREE || at->function == KU_DELETE;
+}
+
 static int attach_many(struct heap_probes *p, const struct allocator *a, pid_t pid, bool frees)
 {
 	const struct uprobe *k = p->f.skel;
@@ -78,7 +83,7 @@ static int attach_many(struct heap_probes *p, const struct allocator *a, pid_t p
 	uint64_t offsets[ALLOCATOR_PROBES], cookies[ALLOCATOR_PROBES];
 
 	for (size_t i = 0; i < a->count; i++) {
-		if ((a->probe[i].function == KU_FREE) != frees)
+		if (frees_block(&a->probe[i]) != frees)
 			continue;
 		offsets[count] = a->probe[i].offset;
 		cookies[count++] = a->probe[i].function;

@@ -366,6 +366,31 @@ int heap_session_open(const char *path, const struct heap_session_facts *facts,
 	return err;
 }
 
+void heap_session_trace(struct heap_session *s, const struct ku_event *e)
+{
+	static const uint32_t ops[KU_FUNCTIONS] = {
+		[KU_MALLOC] = TRACE_MALLOC, [KU_CALLOC] = TRACE_CALLOC, [KU_REALLOC] = TRACE_REALLOC,
+		[KU_REALLOCARRAY] = TRACE_REALLOC, [KU_MEMALIGN] = TRACE_MEMALIGN,
+		[KU_POSIX_MEMALIGN] = TRACE_POSIX_MEMALIGN,
+		[KU_ALIGNED_ALLOC] = TRACE_ALIGNED_ALLOC, [KU_VALLOC] = TRACE_VALLOC,
+		[KU_PVALLOC] = TRACE_PVALLOC, [KU_NEW] = TRACE_NEW, [KU_FREE] = TRACE_FREE,
+		[KU_DELETE] = TRACE_DELETE,
+	};
+	const struct session_trace_event event = {
+		.tick = tick_of(s, e->time), .addr = e->addr, .size = e->size,
+		.old_addr = e->old_addr, .tid = e->tid,
+		.op = e->function < KU_FUNCTIONS ? ops[e->function] : 0,
+	};
+
+	session_writer_trace(s->w, &event);
+}
+
+int heap_session_sync_trace(struct heap_session *s)
+{
+	set_clock(s);
+	return session_writer_sync_trace(s->w);
+}
+
 uint64_t heap_session_start_ticks(const struct heap_session *s)
 {
 	return session_writer_header(s->w)->start_ticks;

@@ -31,6 +31,10 @@ int heap_session_open(const char *path, const struct heap_session_facts *facts,
 /* As in the session's header. */
 uint64_t heap_session_start_ticks(const struct heap_session *s);
 
+/* Appends to the trace; and what of it is new to the file. 0 or -errno. */
+void heap_session_trace(struct heap_session *s, const struct ku_event *e);
+int heap_session_sync_trace(struct heap_session *s);
+
 /* Brings the file up to date. 0 or -errno. */
 int heap_session_sync(struct heap_session *s);
 

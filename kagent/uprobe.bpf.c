@@ -26,7 +26,7 @@ static __always_inline void send_event(const struct ku_process *p, __u32 functio
 {
 	struct ku_event *e;
 
-	if (!cfg.trace)
+	if (!cfg.trace || !state.on)
 		return;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
@@ -40,7 +40,7 @@ static __always_inline void send_event(const struct ku_process *p, __u32 functio
 	e->tid = (__u32)bpf_get_current_pid_tgid();
 	e->image = p->image;
 	e->function = function;
-	bpf_ringbuf_submit(e, 0);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);	/* whoever prints looks often */
 }
 
 /* ---- calls ----------------------------------------------------------------- */
@@ -206,8 +206,11 @@ static __always_inline void obtained(struct pt_regs *ctx, const struct ku_proces
 	struct ku_block b = { .time = bpf_ktime_get_ns(), .size = t->size,
 			      .tid = (__u32)bpf_get_current_pid_tgid() };
 
-	if (t->old_addr && end_realloc(p, t, addr, b.time))
+	if (t->old_addr && end_realloc(p, t, addr, b.time)) {
+		if (!addr && !t->size)
+			send_event(p, function, 0, 0, t->old_addr);
 		return;
+	}
 	if (!addr)
 		return;
 	b.site = enter_site(ctx, t, p->image, b.time);
@@ -240,21 +243,31 @@ static __always_inline void on_return(struct pt_regs *ctx)
 	obtained(ctx, p, t, addr, t->function);
 }
 
-/* A free that says nothing about what is recorded: a realloc()'s own, or one of a block from before. */
-static __always_inline void unmatched(const struct ku_process *p, __u64 addr, __u64 now)
+/* Does the allocator itself free it, which the current realloc() was called for? */
+static __always_inline int is_in_realloc(__u64 addr)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
 	struct ku_thread *t = bpf_map_lookup_elem(&threads, &tid);
 
-	if (!p->on || !state.on || (t && t->sp && t->old_addr == addr))
-		return;
+	return t && t->sp && t->old_addr == addr;
+}
+
+/*
+ * A block from before, or one that is none: glibc frees what a thread has cached when it
+ * ends, a second time. That is all there is where everything was recorded.
+ */
+static __always_inline void unmatched(const struct ku_process *p, __u32 function, __u64 addr,
+				      __u64 now)
+{
+	if (filtered() || !p->fresh)
+		send_event(p, function, addr, 0, 0);
 	if (p->parent)
 		mark_gone(p, addr, now);
 	else if (!filtered())
 		lose(p->image, KU_LOSS_UNMATCHED);
 }
 
-static __always_inline int free_call(struct pt_regs *ctx)
+static __always_inline int free_call(struct pt_regs *ctx, __u32 function)
 {
 	__u64 addr = PT_REGS_PARM1(ctx), now;
 	struct ku_process *p;
@@ -266,12 +279,12 @@ static __always_inline int free_call(struct pt_regs *ctx)
 	if (p->on)
 		make_used(p);
 	now = bpf_ktime_get_ns();
-	if (!take_block(p, addr, now, &b)) {
-		unmatched(p, addr, now);
-		return 1;
+	if (take_block(p, addr, now, &b)) {
+		leave_site(&b, now);
+		send_event(p, function, addr, 0, 0);
+	} else if (p->on && state.on && !is_in_realloc(addr)) {
+		unmatched(p, function, addr, now);
 	}
-	leave_site(&b, now);
-	send_event(p, KU_FREE, addr, b.size, 0);
 	return 1;
 }
 
@@ -292,7 +305,7 @@ static __always_inline __u32 function_here(struct pt_regs *ctx)
 SEC("uprobe")
 int on_free(struct pt_regs *ctx)
 {
-	free_call(ctx);
+	free_call(ctx, function_here(ctx));
 	return 0;
 }
 
@@ -311,8 +324,8 @@ int on_enter(struct pt_regs *ctx)
 {
 	__u32 function = function_here(ctx);
 
-	if (function == KU_FREE)
-		free_call(ctx);
+	if (function == KU_FREE || function == KU_DELETE)
+		free_call(ctx, function);
 	else
 		on_call(ctx, function);
 	return 0;

@@ -30,7 +30,8 @@ enum ku_function {
 	KU_VALLOC,
 	KU_PVALLOC,
 	KU_NEW,
-	KU_FREE,		/* f(p, ...), operator delete too; from here on returns don't matter */
+	KU_FREE,		/* f(p, ...); from here on returns don't matter */
+	KU_DELETE,		/* the same: operator delete */
 	KU_LOADED,		/* the loader's _dl_debug_state(): objects are about to be mapped, or are */
 	KU_LOADED_ONCE,		/* the same of musl, which calls it when they are */
 	KU_FUNCTIONS

@@ -84,6 +84,8 @@ static void add_settings(struct words *w, const struct settings *s)
 		add_word(w, "--min-size=%" PRIu64, s->min_size);
 	if (s->max_size)
 		add_word(w, "--max-size=%" PRIu64, s->max_size);
+	if (s->trace)
+		add_word(w, "--trace");
 	if (s->depth)
 		add_word(w, "--depth=%u", s->depth > 127 ? 127 : s->depth);
 }

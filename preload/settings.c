@@ -464,7 +464,5 @@ const char *settings_probes_lack(const struct settings *s)
 		return "--sample BYTES is not to be had with uprobes: use -s N";
 	if (s->max_overhead)
 		return "--max-overhead is not to be had with uprobes: use -s N or -z SIZE";
-	if (s->trace)
-		return "-t is not to be had with uprobes";
 	return NULL;
 }
