@@ -45,14 +45,19 @@ static struct session_record load(const struct session_record *r)
 }
 
 /*
- * Was the block of record @index live at the fork? The shadow, which the kernel
- * copied then, knows that; regions are not in it, but don't come and go as fast.
+ * Was the block of record @index live at the fork? The shadow and the table of regions,
+ * which the kernel copied then, know that.
  */
-static bool was_live(const struct session_record *r, uint32_t index)
+static bool was_live(const struct session_record *r, const struct session_record *extension,
+		     uint32_t index)
 {
-	uint32_t *slot = live_slot(session_record_addr(r));
+	struct session_block b = session_record_unpack(r, extension, 0);
+	uint32_t *slot;
 
-	return session_record_kind(r) == REC_MMAP || (slot && *slot == index);
+	if (b.kind == REC_MMAP)
+		return mmap_table_has(index, &b);
+	slot = live_slot(b.addr);
+	return slot && *slot == index;
 }
 
 /*
@@ -64,7 +69,7 @@ static void inherit(const struct session_record *theirs, uint64_t used, uint32_t
 	struct session_record r = load(&theirs[index]), again, e = { 0, 0 };
 	uint64_t extension = session_record_extension(&r);
 
-	if (!session_record_in_use(&r) || extension >= used || !was_live(&r, index))
+	if (!session_record_in_use(&r) || extension >= used)
 		return;
 	if (extension)
 		e = load(&theirs[extension]);
@@ -72,7 +77,8 @@ static void inherit(const struct session_record *theirs, uint64_t used, uint32_t
 	if (again.addr_size != r.addr_size || again.time_stack != r.time_stack ||
 	    (extension && session_record_kind(&e) != REC_EXTENSION) ||
 	    ((extension ? &e : &r)->time_stack & REC_STACK_MASK) >=
-		    recorder.hdr->section[SECT_STACKS].used)
+		    recorder.hdr->section[SECT_STACKS].used ||
+	    !was_live(&r, extension ? &e : NULL, index))
 		return;
 	r.addr_size |= REC_INHERITED;
 	recorder.records[index] = r;
@@ -95,6 +101,7 @@ static int copy_records(const struct shm *from)
 		return ret;
 	for (uint64_t i = 1; i < used; i++)
 		inherit(theirs, used, (uint32_t)i);
+	mmap_table_keep_inherited();
 	recorder.hdr->section[SECT_RECORDS].used = used;
 	records_relink(used);
 	return 0;

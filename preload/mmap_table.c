@@ -45,11 +45,6 @@ void mmap_table_reset(void)
 	count = gap = 0;
 }
 
-void mmap_table_after_fork(void)
-{
-	lock_reset(&table_lock);
-}
-
 static bool grow(void)
 {
 	size_t bytes = capacity * sizeof(*places);
@@ -105,6 +100,31 @@ static void erase_at(size_t i)
 {
 	move_gap(i);
 	count--;	/* the gap swallows it */
+}
+
+void mmap_table_after_fork(void)
+{
+	if (atomic_load(&table_lock.state))
+		mmap_table_reset();
+	lock_reset(&table_lock);
+}
+
+bool mmap_table_has(uint32_t record, const struct session_block *b)
+{
+	size_t i = find(b->addr);
+	const struct region *r = i < count ? region(i) : NULL;
+
+	return r && r->record == record && r->start == b->addr && r->end - r->start == b->size;
+}
+
+void mmap_table_keep_inherited(void)
+{
+	for (size_t i = count; i-- > 0;) {
+		if (session_record_in_use(&recorder.records[region(i)->record]))
+			continue;
+		erase_at(i);
+		recorder_loss(LOSS_FORK_RACE, 1);
+	}
 }
 
 static void count_gone(struct thread_state *t, const struct session_block *b, uint64_t bytes)

@@ -13,9 +13,11 @@
 #ifndef PRELOAD_MMAP_TABLE_H
 #define PRELOAD_MMAP_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../common/session_record.h"
 #include "recorder.h"
 
 void mmap_table_lock(void);
@@ -31,6 +33,13 @@ void mmap_table_remove(struct thread_state *t, uintptr_t addr, size_t len);
 /* Forgets all regions: a new session. No thread may be recording. */
 void mmap_table_reset(void);
 
+/* In a forked child. What another thread was changing at the fork is forgotten whole. */
 void mmap_table_after_fork(void);
+
+/* Was @b, as record @record has it, a region of this process when it was forked? */
+bool mmap_table_has(uint32_t record, const struct session_block *b);
+
+/* Forgets the regions whose records the child has not taken over. */
+void mmap_table_keep_inherited(void);
 
 #endif
