@@ -4,7 +4,7 @@
  * musl's loader: it needs nothing of glibc that musl does not have. What only one of
  * them has is referred to weakly, here and in the few files that say so, and looked
  * at when the program runs. (Types that cross the border have the same layout in both
- * on x86-64; tests/lint/musl_symbols.test has the list of what crosses it.)
+ * on x86-64; tests/lint/musl_symbols.test watches the names.)
  */
 #ifndef PRELOAD_LIBC_H
 #define PRELOAD_LIBC_H

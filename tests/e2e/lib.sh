@@ -6,7 +6,7 @@ set -u
 
 O=$(realpath -m "${O:-build}")
 root=$(realpath "$(dirname "${BASH_SOURCE[0]}")/../..")
-targets=$O/targets
+targets=$O/targets${LIBC:+/$LIBC}	# LIBC=musl: those that musl.mk makes
 libleak=$O/libleak.so
 leakreport=$O/leakreport
 memleak=$O/memleak
