@@ -307,16 +307,24 @@ static ALWAYS_INLINE void free_inline(void *p, uint32_t *slot)
 
 EXPORT void free(void *p)
 {
-	uint32_t **shadow = recorder.shadow, *slot;
+	uint32_t **shadow = recorder.shadow, *leaf, *slot;
 
-	if (unlikely(!shadow)) {
+	if (unlikely(!shadow) || unlikely((uintptr_t)p >> LEAF_SHIFT >= ROOT_SLOTS)) {
 		free_slowly(p);
 		return;
 	}
-	slot = hot_recorded_in(shadow, p);
-	if (slot) {
-		free_inline(p, slot);
-		return;
+	leaf = live_leaf(shadow, (uintptr_t)p);
+	if (likely(leaf)) {
+		/* (The early arena's pages are none of these; see live_table.c.) */
+		if (!live_page_is_used(leaf, (uintptr_t)p)) {
+			real.free(p);
+			return;
+		}
+		slot = live_slot_of(leaf, (uintptr_t)p);
+		if (likely(__atomic_load_n(slot, __ATOMIC_RELAXED))) {
+			free_inline(p, slot);
+			return;
+		}
 	}
 	/* Not sampled, or older than the recording: no thread state, nothing shared is written. */
 	if (!early_arena_owns(p))

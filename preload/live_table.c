@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "early_arena.h"
 #include "huge.h"
 #include "sys.h"
 
@@ -14,16 +15,18 @@
 #define PARTS_SHIFT	2
 #define PARTS		(1u << PARTS_SHIFT)
 #define PART_SHIFT	(LEAF_SHIFT - PARTS_SHIFT)	/* of an address: number of its part */
-#define PART_WORDS	((LEAF_SLOTS >> SLOTS_PER_BIT_SHIFT) / 64 / PARTS)
-#define PART_DENSE	(PART_WORDS * 64 / 8 * 7)	/* small pages in use */
+#define PAGE_SHIFT	(GRANULE_SHIFT + SLOTS_PER_PAGE_SHIFT)	/* of an address, too */
+#define PART_PAGES	((LEAF_SLOTS >> SLOTS_PER_PAGE_SHIFT) / PARTS)	/* small ones */
+#define PART_DENSE	(PART_PAGES / 8 * 7)		/* of them are in use */
 
 static_assert(LEAF_BYTES == PARTS * HUGE_PAGE, "a part is a huge page");
 
 /* Behind a leaf's slots, on a page of its own. */
 #define LINK_BYTES 4096u
 struct leaf_link {
-	uint64_t used[PARTS][PART_WORDS];	/* live_page_bits() */
+	uint64_t used[PARTS][PART_PAGES / 8];	/* live_page(), eight at a time */
 	uint32_t *next;		/* all leaves, for live_reset() */
+	uintptr_t number;	/* addresses >> LEAF_SHIFT */
 };
 
 uint32_t **live_root;
@@ -45,6 +48,20 @@ int live_init(void)
 	return 0;
 }
 
+/*
+ * Blocks of the early arena are told by their address, where a slot is empty. So that
+ * nobody has to look who finds a page without slots, its pages are counted as used.
+ */
+static void mark_early_arena(uint32_t *leaf, uintptr_t number)
+{
+	uintptr_t end = (uintptr_t)early_arena + EARLY_ARENA_BYTES - 1;
+	uintptr_t page = (uintptr_t)early_arena >> PAGE_SHIFT;
+
+	for (; page <= end >> PAGE_SHIFT; page++)
+		if (page >> (LEAF_SHIFT - PAGE_SHIFT) == number)
+			*live_page(leaf, page << PAGE_SHIFT) = 1;
+}
+
 uint32_t *live_make_leaf(uintptr_t addr)
 {
 	uint32_t **place = &live_root[addr >> LEAF_SHIFT];
@@ -53,6 +70,8 @@ uint32_t *live_make_leaf(uintptr_t addr)
 	if (!leaf)
 		return NULL;
 	huge_none(leaf, LEAF_BYTES);
+	mark_early_arena(leaf, addr >> LEAF_SHIFT);
+	link_of(leaf)->number = addr >> LEAF_SHIFT;
 	if (!__atomic_compare_exchange_n(place, &other, leaf, 0, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE)) {
 		sys_munmap(leaf, LEAF_BYTES + LINK_BYTES);
@@ -72,7 +91,7 @@ static unsigned int pages_used(uintptr_t part)
 
 	if (part < ROOT_SLOTS * PARTS)
 		leaf = __atomic_load_n(&live_root[part >> PARTS_SHIFT], __ATOMIC_ACQUIRE);
-	for (unsigned int i = 0; leaf && i < PART_WORDS; i++)
+	for (unsigned int i = 0; leaf && i < PART_PAGES / 8; i++)
 		n += (unsigned int)__builtin_popcountll(
 			__atomic_load_n(&link_of(leaf)->used[part % PARTS][i], __ATOMIC_RELAXED));
 	return n;
@@ -90,13 +109,12 @@ void live_begin_page(uint32_t *leaf, uintptr_t addr)
 {
 	uintptr_t part = addr >> PART_SHIFT;
 	uint32_t *slot = live_slot(addr);
-	uint64_t bit, *bits = live_page_bits(leaf, addr, &bit);
 
 	if (will_be_dense(part))
 		huge_private(leaf + LEAF_SLOTS / PARTS * (part % PARTS), slot);
 	else
 		__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-	__atomic_fetch_or(bits, bit, __ATOMIC_RELAXED);
+	__atomic_store_n(live_page(leaf, addr), 1, __ATOMIC_RELAXED);
 }
 
 void live_reset(void)
@@ -105,6 +123,7 @@ void live_reset(void)
 		sys_madvise(leaf, LEAF_BYTES, MADV_DONTNEED);
 		huge_none(leaf, LEAF_BYTES);
 		memset(link_of(leaf)->used, 0, sizeof(link_of(leaf)->used));
+		mark_early_arena(leaf, link_of(leaf)->number);
 	}
 }
 

@@ -51,67 +51,73 @@ static ALWAYS_INLINE bool live_address(uintptr_t addr)
 	return !(addr & ~(((1ull << ADDRESS_BITS) - 1) >> REC_ALIGN_SHIFT << REC_ALIGN_SHIFT));
 }
 
-/* The shadow slot of @addr, or NULL when nothing near it was ever recorded. @root: live_root. */
-static ALWAYS_INLINE uint32_t *live_slot_in(uint32_t **root, uintptr_t addr)
+/* The leaf of @addr, or NULL: none was made. @root: live_root. @addr below 2^ADDRESS_BITS. */
+static ALWAYS_INLINE uint32_t *live_leaf(uint32_t **root, uintptr_t addr)
+{
+	return __atomic_load_n(&root[addr >> LEAF_SHIFT], __ATOMIC_ACQUIRE);
+}
+
+static ALWAYS_INLINE uint32_t *live_slot_of(uint32_t *leaf, uintptr_t addr)
+{
+	return &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)];
+}
+
+/* The shadow slot of @addr, or NULL when nothing near it was ever recorded. */
+static ALWAYS_INLINE uint32_t *live_slot(uintptr_t addr)
 {
 	uint32_t *leaf;
 
 	if (unlikely(!live_address(addr)))
 		return NULL;
-	leaf = __atomic_load_n(&root[addr >> LEAF_SHIFT], __ATOMIC_ACQUIRE);
-	return leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
-}
-
-static ALWAYS_INLINE uint32_t *live_slot(uintptr_t addr)
-{
-	return live_slot_in(live_root, addr);
+	leaf = live_leaf(live_root, addr);
+	return leaf ? live_slot_of(leaf, addr) : NULL;
 }
 
 /*
- * Behind a leaf's slots is a bit for each page of them: was something ever recorded
- * there? With sampling mostly not, and then such a page isn't read: that alone would
- * be a page fault, and later a line of the cache.
+ * Behind a leaf's slots is a byte for each page of them, 0 or 1: was something ever
+ * recorded there? With sampling mostly not, and then such a page isn't read: that
+ * alone would be a page fault, and later a line of the cache.
  */
-#define SLOTS_PER_BIT_SHIFT 10
+#define SLOTS_PER_PAGE_SHIFT 10
 
-static ALWAYS_INLINE uint64_t *live_page_bits(uint32_t *leaf, uintptr_t addr, uint64_t *bit)
+static ALWAYS_INLINE uint8_t *live_page(uint32_t *leaf, uintptr_t addr)
 {
-	uintptr_t page = ((addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)) >> SLOTS_PER_BIT_SHIFT;
+	return (uint8_t *)(leaf + LEAF_SLOTS) +
+	       ((addr >> GRANULE_SHIFT & (LEAF_SLOTS - 1)) >> SLOTS_PER_PAGE_SHIFT);
+}
 
-	*bit = 1ull << page % 64;
-	return (uint64_t *)(leaf + LEAF_SLOTS) + page / 64;
+static ALWAYS_INLINE bool live_page_is_used(uint32_t *leaf, uintptr_t addr)
+{
+	return __atomic_load_n(live_page(leaf, addr), __ATOMIC_RELAXED);
 }
 
 /* The slot of @addr if a block may be recorded in it, else NULL. */
-static ALWAYS_INLINE uint32_t *live_slot_used(uint32_t **root, uintptr_t addr)
+static ALWAYS_INLINE uint32_t *live_slot_used(uintptr_t addr)
 {
-	uint32_t *slot = live_slot_in(root, addr), *leaf;
-	uint64_t bit, *bits;
+	uint32_t *leaf;
 
-	if (!slot)
+	if (unlikely(!live_address(addr)))
 		return NULL;
-	leaf = slot - ((addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1));
-	bits = live_page_bits(leaf, addr, &bit);
-	return __atomic_load_n(bits, __ATOMIC_RELAXED) & bit ? slot : NULL;
+	leaf = live_leaf(live_root, addr);
+	return leaf && live_page_is_used(leaf, addr) ? live_slot_of(leaf, addr) : NULL;
 }
 
 /* The same, made when missing. NULL: no memory, or no user address. */
 static ALWAYS_INLINE uint32_t *live_slot_make(uintptr_t addr)
 {
-	uint32_t *slot = live_slot(addr), *leaf;
-	uint64_t bit, *bits;
+	uint32_t *leaf;
 
-	if (unlikely(!slot) && live_address(addr)) {
-		leaf = live_make_leaf(addr);
-		slot = leaf ? &leaf[(addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1)] : NULL;
-	}
-	if (unlikely(!slot))
+	if (unlikely(!live_address(addr)))
 		return NULL;
-	leaf = slot - ((addr >> GRANULE_SHIFT) & (LEAF_SLOTS - 1));
-	bits = live_page_bits(leaf, addr, &bit);
-	if (unlikely(!(__atomic_load_n(bits, __ATOMIC_RELAXED) & bit)))
+	leaf = live_leaf(live_root, addr);
+	if (unlikely(!leaf)) {
+		leaf = live_make_leaf(addr);
+		if (!leaf)
+			return NULL;
+	}
+	if (unlikely(!live_page_is_used(leaf, addr)))
 		live_begin_page(leaf, addr);
-	return slot;
+	return live_slot_of(leaf, addr);
 }
 
 #endif

@@ -208,18 +208,11 @@ static ALWAYS_INLINE void hot_alloc(struct thread_state *t, const void *p, size_
 }
 
 /* The shadow slot of @p if some block is recorded there, else NULL. Any context. */
-static ALWAYS_INLINE uint32_t *hot_recorded_in(uint32_t **root, const void *p)
-{
-	/* Where everything is recorded, most blocks are. */
-	uint32_t *slot = likely(recorder.plain) ? live_slot_in(root, (uintptr_t)p) :
-						  live_slot_used(root, (uintptr_t)p);
-
-	return slot && __atomic_load_n(slot, __ATOMIC_RELAXED) ? slot : NULL;
-}
-
 static ALWAYS_INLINE uint32_t *hot_recorded(const void *p)
 {
-	return likely(live_root) ? hot_recorded_in(live_root, p) : NULL;
+	uint32_t *slot = likely(live_root) ? live_slot_used((uintptr_t)p) : NULL;
+
+	return slot && __atomic_load_n(slot, __ATOMIC_RELAXED) ? slot : NULL;
 }
 
 /* @slot: of hot_recorded(). */

@@ -21,7 +21,7 @@
 static ALWAYS_INLINE bool plain_alloc(struct thread_state *t, uintptr_t addr, size_t size,
 				      const struct stack_memo *m, struct session_record **record)
 {
-	uint32_t *slot = live_slot(addr), index = t->free_head;
+	uint32_t *slot = live_slot_used(addr), index = t->free_head;
 	struct session_site *s = &recorder.sites[m->site];
 	struct session_record *r = &recorder.records[index];
 	int64_t pending;

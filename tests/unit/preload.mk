@@ -18,5 +18,5 @@ unit-config-srcs := preload/config.c
 unit-config-cflags := -D_GNU_SOURCE
 unit-shm-srcs := preload/shm.c preload/huge.c
 unit-shm-cflags := -D_GNU_SOURCE
-unit-live_table-srcs := preload/live_table.c preload/huge.c
+unit-live_table-srcs := preload/live_table.c preload/early_arena.c preload/huge.c
 unit-live_table-cflags := -D_GNU_SOURCE
