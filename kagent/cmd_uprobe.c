@@ -83,6 +83,18 @@ static int check_pid(const struct uprobe_options *o)
 	return 0;
 }
 
+static struct heap_sampling sampling_of(const struct uprobe_options *o)
+{
+	struct heap_sampling s = { .kind = SAMPLE_ALL, .mean = { 1 } };
+
+	if (o->sample > 1 || o->sample_bytes) {
+		s.kind = o->sample_bytes ? SAMPLE_BYTES : SAMPLE_COUNT;
+		s.last = 1;
+		s.mean[1] = o->sample_bytes ? o->sample_bytes : o->sample;
+	}
+	return s;
+}
+
 static int open_family(struct run *run)
 {
 	const struct uprobe_options *o = run->o;
@@ -90,7 +102,7 @@ static int open_family(struct run *run)
 		.tracer = {
 			.pid = (pid_t)o->pid, .await_exec = o->program != NULL, .trace = o->trace,
 			.children = o->children, .next_programs = o->children && o->program,
-			.depth = (uint32_t)o->depth, .sample = (uint32_t)o->sample,
+			.depth = (uint32_t)o->depth, .sampling = sampling_of(o),
 			.min_size = o->min_size, .max_size = o->max_size,
 			.max_blocks = (uint32_t)o->max_objects,
 		},

@@ -330,8 +330,8 @@ static int open_session(struct heap_family *f, struct member *m)
 {
 	const struct heap_tracer_settings *s = &f->s.tracer;
 	const struct heap_session_facts facts = {
-		.image = m->p.image, .sample = s->sample > 1 ? s->sample : 0,
-		.min_size = s->min_size, .max_size = s->max_size, .depth = s->depth,
+		.image = m->p.image, .min_size = s->min_size, .max_size = s->max_size,
+		.depth = s->depth,
 		.cmdline = m->p.image == ROOT ? f->s.cmdline : NULL,
 		.inherited = &m->inherited, .parent_pid = m->parent_pid,
 		.parent_start_ticks = m->parent_start_ticks,

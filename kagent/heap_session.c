@@ -18,6 +18,7 @@
 struct named {
 	uint64_t key, time;	/* time: of threads, to tell those of one tid apart */
 	uint32_t stack, site, thread;
+	int64_t live;		/* of sites: bytes, in the session's stack */
 };
 
 struct table {
@@ -35,6 +36,7 @@ struct heap_session {
 	struct table inherited;	/* sites of the parent's, that inherited blocks are of */
 	uint64_t ns0;
 	size_t cut;
+	struct heap_sampling sampling;
 	uint64_t unmatched;	/* frees of blocks that the process did not have */
 };
 
@@ -185,6 +187,14 @@ static int add_inherited_stacks(struct heap_session *s)
 	return 0;
 }
 
+static void weigh(struct session_site *to, const struct ku_site *from)
+{
+	to->w_alloc_count = (double)from->weight_allocs / 65536;
+	to->w_alloc_bytes = (double)from->weight_alloc_bytes / 256;
+	to->w_free_count = (double)from->weight_frees / 65536;
+	to->w_free_bytes = (double)from->weight_free_bytes / 256;
+}
+
 static int take_site(void *arg, const void *key, const void *value)
 {
 	struct heap_session *s = arg;
@@ -193,6 +203,8 @@ static int take_site(void *arg, const void *key, const void *value)
 	struct named *n = find(&s->sites, hash);
 	struct session_site *to;
 	struct session_stack *stack;
+	int64_t live, peak;
+	bool sampled;
 
 	if (from->image != s->facts.image || !from->depth)
 		return 0;	/* another process's, or just being made */
@@ -202,12 +214,16 @@ static int take_site(void *arg, const void *key, const void *value)
 	stack = n ? session_writer_edit_stack(s->w, n->stack) : NULL;
 	if (!to || !stack)
 		return -ENOMEM;
-	stack->live_bytes += from->totals.live_bytes - (int64_t)(to->alloc_bytes - to->free_bytes);
-	if (stack->peak_bytes < from->totals.peak_bytes)
-		stack->peak_bytes = from->totals.peak_bytes;
+	sampled = s->sampling.kind != SAMPLE_ALL;
+	live = sampled ? from->weight_live >> 8 : from->totals.live_bytes;
+	peak = sampled ? from->weight_peak >> 8 : from->totals.peak_bytes;
+	stack->live_bytes += live - n->live;
+	n->live = live;
+	if (stack->peak_bytes < peak)
+		stack->peak_bytes = peak;
 	totals_out(&from->totals, to);
-	if (s->facts.sample > 1)
-		totals_weigh(to, s->facts.sample);
+	if (sampled)
+		weigh(to, from);
 	return 0;
 }
 
@@ -221,7 +237,7 @@ static void put_block(struct heap_session *s, uint64_t addr, const struct ku_blo
 		.addr = addr, .size = from->size, .tick = tick_of(s, from->time),
 		.stack = site ? site->stack : 1,
 		.thread = thread ? thread->thread : REC_THREAD_OTHER, .kind = REC_HEAP,
-		.mean = s->facts.sample > 1, .inherited = inherited,
+		.mean = (uint8_t)from->mean, .inherited = inherited,
 	};
 
 	session_writer_record(s->w, &b);
@@ -297,6 +313,18 @@ static void set_losses(struct heap_session *s)
 	h->sampled_out = loss[KU_LOSS_SAMPLED_OUT];
 }
 
+/* Means only grow in number: a block names the one that has chosen it. */
+static void set_sampling(struct heap_session *s)
+{
+	struct session_header *h = session_writer_header(s->w);
+
+	heap_tracer_sampling(s->t, &s->sampling);
+	h->sampling = (uint8_t)s->sampling.kind;
+	h->mean_count = (uint8_t)(s->sampling.last + 1);
+	memcpy(h->sample_mean, s->sampling.mean, sizeof(h->sample_mean));
+	h->sample_mean[0] = 1;
+}
+
 static void set_clock(struct heap_session *s)
 {
 	struct session_clock *c = &session_writer_header(s->w)->clock;
@@ -316,10 +344,6 @@ static void fill_header(struct heap_session *s)
 	h->max_stacks = KU_MAX_SITES;
 	h->min_size = f->min_size;
 	h->max_size = f->max_size;
-	h->sampling = f->sample > 1 ? SAMPLE_COUNT : SAMPLE_ALL;
-	h->sample_mean[0] = 1;
-	h->sample_mean[1] = f->sample;
-	h->mean_count = f->sample > 1 ? 2 : 1;
 	h->cmdline = session_writer_string(s->w, f->cmdline);
 	h->parent_pid = f->parent_pid;
 	h->parent_start_ticks = f->parent_start_ticks;
@@ -400,6 +424,8 @@ uint64_t heap_session_start_ticks(const struct heap_session *s)
 static int take_all(struct heap_session *s)
 {
 	int err = heap_tracer_names(s->t, take_name, s);
+
+	set_sampling(s);
 
 	process_image_write(s->p, s->w);
 	if (!err)

@@ -15,7 +15,6 @@ struct heap_session;
 
 struct heap_session_facts {
 	uint32_t image;		/* whose blocks these are */
-	uint32_t sample;	/* one in N, 0: all */
 	uint64_t min_size, max_size;	/* bytes; max 0: no limit */
 	uint32_t depth;
 	const char *cmdline;	/* of a program that may have ended before it is looked at; NULL */

@@ -37,6 +37,9 @@ struct heap_tracer {
 
 /* ---- what libbpf says, kept for the message ----------------------------------- */
 
+static_assert(KU_MAX_MEANS == SESSION_MAX_MEANS && (int)KU_BY_BYTES == SAMPLE_BYTES &&
+	      (int)KU_BY_COUNT == SAMPLE_COUNT, "format");
+
 static struct heap_tracer *speaking;
 
 static int keep_words(enum libbpf_print_level level, const char *format, va_list args)
@@ -81,13 +84,16 @@ static void configure(struct heap_tracer *t, const struct heap_tracer_settings *
 
 	*cfg = (struct ku_config){
 		.min_size = s->min_size, .max_size = s->max_size, .depth = s->depth,
-		.sample = s->sample > 1 ? s->sample : 0, .pid = (uint32_t)s->pid,
+		.pid = (uint32_t)s->pid, .weighs = s->sampling.kind != SAMPLE_ALL,
 		.trace = s->trace, .await_exec = s->await_exec, .rows = a->rows,
 		.by_place = a->way == PROBES_INHERITED,
 		.children = a->way == PROBES_INHERITED && s->children,
 		.next_programs = a->way == PROBES_INHERITED && s->next_programs,
 	};
 	k->bss->state.images = 1;
+	k->bss->state.means = s->sampling.last;
+	k->bss->state.sampling = s->sampling.kind;
+	memcpy(k->bss->state.mean, s->sampling.mean, sizeof(s->sampling.mean));
 	if (!stat("/proc/self/ns/pid", &ns))
 		cfg->ns_ino = ns.st_ino;
 	bpf_map__set_max_entries(k->maps.live, s->max_blocks);
@@ -333,6 +339,15 @@ bool heap_tracer_follows(const struct heap_tracer *t, int *why)
 {
 	*why = t->no_events;
 	return t->how.way == PROBES_INHERITED;
+}
+
+void heap_tracer_sampling(const struct heap_tracer *t, struct heap_sampling *out)
+{
+	const struct ku_state *state = (const struct ku_state *)&t->skel->bss->state;
+
+	out->last = __atomic_load_n(&state->means, __ATOMIC_ACQUIRE);
+	out->kind = out->last ? (enum session_sampling)state->sampling : SAMPLE_ALL;
+	memcpy(out->mean, state->mean, sizeof(out->mean));
 }
 
 /* ---- processes ---------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #ifndef KAGENT_HEAP_TRACER_H
 #define KAGENT_HEAP_TRACER_H
 
+#include "common/session_format.h"
 #include "kagent/allocator.h"
 #include "kagent/code_layouts.h"
 #include "kagent/map_walk.h"
@@ -18,13 +19,21 @@
 
 struct heap_tracer;
 
+/* Means that have been in force, the last one is: bytes, or N of one in N; [0]: all. */
+struct heap_sampling {
+	enum session_sampling kind;
+	uint32_t last;			/* number of the one in force */
+	uint64_t mean[SESSION_MAX_MEANS];
+};
+
 struct heap_tracer_settings {
 	pid_t pid;
 	bool await_exec;	/* the process is still to execute the program */
 	bool children;		/* forked children are wanted, too, */
 	bool next_programs;	/* and what they and the process execute */
 	bool trace;
-	uint32_t depth, sample;
+	uint32_t depth;
+	struct heap_sampling sampling;
 	uint64_t min_size, max_size;
 	uint32_t max_blocks;
 	uint32_t max_rows;	/* room for unwind rows */
@@ -57,6 +66,9 @@ bool heap_tracer_uses_rows(const struct heap_tracer *t);
 
 /* Are children recorded? If not though they were wanted, *why (errno) is the reason. */
 bool heap_tracer_follows(const struct heap_tracer *t, int *why);
+
+/* Which allocations are recorded. */
+void heap_tracer_sampling(const struct heap_tracer *t, struct heap_sampling *out);
 
 /* ---- processes -------------------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@
 #include "uprobe_maps.bpf.h"
 #include "uprobe_stack.bpf.h"
 #include "uprobe_blocks.bpf.h"
+#include "uprobe_sample.bpf.h"
 #include "uprobe_process.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -47,20 +48,12 @@ static __always_inline void send_event(const struct ku_process *p, __u32 functio
 
 static __always_inline int filtered(void)
 {
-	return cfg.min_size || cfg.max_size || cfg.sample;
+	return cfg.min_size || cfg.max_size || state.means;
 }
 
 static __always_inline int unwanted(__u64 size)
 {
 	return size < cfg.min_size || (cfg.max_size && size > cfg.max_size);
-}
-
-static __always_inline int sampled_out(const struct ku_process *p)
-{
-	if (!cfg.sample || bpf_get_prandom_u32() % cfg.sample == 0)
-		return 0;
-	lose(p->image, KU_LOSS_SAMPLED_OUT);
-	return 1;
 }
 
 static __always_inline void remember_name(__u32 tid, __u32 image)
@@ -160,9 +153,8 @@ static __always_inline int on_call(struct pt_regs *ctx, __u32 function)
 	make_used(p);
 	if (is_realloc(function))
 		old = PT_REGS_PARM1(ctx);
-	pass_over = !old && (unwanted(size) || sampled_out(p));
 	/* malloc() is what others are made of: it makes no call that would have to be hidden. */
-	if (pass_over && function == KU_MALLOC)
+	if (function == KU_MALLOC && unwanted(size))
 		return 1;
 	t = this_thread(p, tid);
 	if (!t) {
@@ -170,6 +162,9 @@ static __always_inline int on_call(struct pt_regs *ctx, __u32 function)
 		return 1;
 	}
 	if (is_nested(p, t, PT_REGS_SP(ctx)))
+		return 1;
+	pass_over = !old && (unwanted(size) || !chosen(p, t, size, &t->chosen_by));
+	if (pass_over && function == KU_MALLOC)
 		return 1;
 	t->size = size;
 	t->out = PT_REGS_PARM1(ctx);
@@ -197,7 +192,7 @@ static __always_inline int end_realloc(const struct ku_process *p, struct ku_thr
 		leave_site(&t->old, now);
 	else if (p->parent)
 		mark_gone(p, t->old_addr, now);
-	return !addr || unwanted(t->size) || sampled_out(p);
+	return !addr || unwanted(t->size) || !chosen(p, t, t->size, &t->chosen_by);
 }
 
 static __always_inline void obtained(struct pt_regs *ctx, const struct ku_process *p,
@@ -213,7 +208,9 @@ static __always_inline void obtained(struct pt_regs *ctx, const struct ku_proces
 	}
 	if (!addr)
 		return;
-	b.site = enter_site(ctx, t, p->image, b.time);
+	b.mean = t->chosen_by;
+	b.weight = weight_of(b.size, b.mean);
+	b.site = enter_site(ctx, t, p->image, &b);
 	keep_block(p, addr, &b);
 	send_event(p, function, addr, b.size, t->old_addr);
 }

@@ -50,9 +50,30 @@ static __always_inline struct ku_site *new_site(const struct walk *w, __u32 imag
 	return site;
 }
 
+static __always_inline void weigh_alloc(struct ku_site *site, const struct ku_block *b)
+{
+	__u64 bytes = b->weight * b->size >> 8;
+	__s64 live_bytes;
+
+	__sync_fetch_and_add(&site->weight_allocs, b->weight);
+	__sync_fetch_and_add(&site->weight_alloc_bytes, bytes);
+	live_bytes = __sync_fetch_and_add(&site->weight_live, bytes) + bytes;
+	if (live_bytes > site->weight_peak)
+		site->weight_peak = live_bytes;
+}
+
+static __always_inline void weigh_free(struct ku_site *site, const struct ku_block *b)
+{
+	__u64 bytes = b->weight * b->size >> 8;
+
+	__sync_fetch_and_add(&site->weight_frees, b->weight);
+	__sync_fetch_and_add(&site->weight_free_bytes, bytes);
+	__sync_fetch_and_add(&site->weight_live, -(__s64)bytes);
+}
+
 /* Counts the allocation at its site and returns the site's key, 0: none. */
 static __always_inline __u64 enter_site(struct pt_regs *ctx, struct ku_thread *t, __u32 image,
-					__u64 now)
+					const struct ku_block *b)
 {
 	struct walk w = { .t = t, .hash = mix(1, image) };
 	__u64 *layout = bpf_map_lookup_elem(&layouts, &image);
@@ -62,12 +83,14 @@ static __always_inline __u64 enter_site(struct pt_regs *ctx, struct ku_thread *t
 	take_stack(ctx, &w);
 	site = bpf_map_lookup_elem(&sites, &w.hash);
 	if (!site)
-		site = new_site(&w, image, now);
+		site = new_site(&w, image, b->time);
 	if (!site) {
 		lose(image, KU_LOSS_SITES);
 		return 0;
 	}
-	totals_alloc(&site->totals, t->size);
+	totals_alloc(&site->totals, b->size);
+	if (cfg.weighs)
+		weigh_alloc(site, b);
 	return w.hash;
 }
 
@@ -75,9 +98,12 @@ static __always_inline void leave_site(const struct ku_block *b, __u64 now)
 {
 	struct ku_site *site = bpf_map_lookup_elem(&sites, &b->site);
 
-	if (site)
-		totals_free(&site->totals, b->size,
-			    now > b->time ? (now - b->time) >> KU_TICK_SHIFT : 0);
+	if (!site)
+		return;
+	totals_free(&site->totals, b->size,
+		    now > b->time ? (now - b->time) >> KU_TICK_SHIFT : 0);
+	if (cfg.weighs)
+		weigh_free(site, b);
 }
 
 /* ---- blocks ---------------------------------------------------------------- */

@@ -94,8 +94,10 @@ struct ku_block {
 	__u64 time;		/* CLOCK_MONOTONIC, ns */
 	__u64 site;		/* key of the sites map, 0: none */
 	__u64 size;		/* as asked for */
+	__u64 weight;		/* how many it stands for, * 2^16 */
 	__u32 tid;
-	__u32 flags;		/* KU_BLOCK_* */
+	__u16 mean;		/* the number of the one that has chosen it; 0: all are */
+	__u16 flags;		/* KU_BLOCK_* */
 };
 #define KU_BLOCK_GONE	1u	/* no block: one that was inherited has been freed at `time` */
 #define KU_BLOCK_OVER	2u	/* there was such a one before this */
@@ -114,6 +116,9 @@ struct ku_thread {
 	__u64 out;		/* posix_memalign: where the address will be */
 	__u64 old_addr;		/* realloc: taken out of the live blocks meanwhile, */
 	struct ku_block old;	/* if it was there (time != 0) */
+	__u64 countdown;	/* bytes to the next sample, */
+	__u32 mean;		/* by this one; 0: there is none yet */
+	__u32 chosen_by;	/* the call: by this one */
 	__u32 function;		/* enum ku_function */
 	__u32 passed_over;	/* not chosen: it hides the calls that it makes, and that is all */
 	__u64 ip[KU_MAX_DEPTH];
@@ -129,7 +134,10 @@ struct ku_name {
 /* A stack; key: its hash. Frames are return addresses, innermost first. */
 struct ku_site {
 	__u64 first_time;
-	struct site_totals totals;
+	struct site_totals totals;	/* of what was recorded; what that stands for: */
+	__u64 weight_allocs, weight_frees;	/* * 2^16 */
+	__u64 weight_alloc_bytes, weight_free_bytes;	/* * 2^8 */
+	__s64 weight_live, weight_peak;	/* bytes * 2^8 */
 	__u32 depth;
 	__u32 flags;		/* KU_SITE_* */
 	__u32 image, reserved;
@@ -210,7 +218,7 @@ struct ku_config {
 	__u64 ns_ino;		/* the pid namespace that pid is of */
 	__u32 pid;
 	__u32 depth;
-	__u32 sample;		/* one in so many, 0: all */
+	__u8 weighs;		/* not all is recorded, or may be later */
 	__u8 trace;		/* send events to the ring */
 	__u8 by_place;		/* which function it is tells the address, not the cookie */
 	__u8 children;		/* forked children are recorded */
@@ -220,8 +228,14 @@ struct ku_config {
 	__u8 rows;		/* stacks are unwound by rows */
 };
 
+enum ku_sampling { KU_BY_BYTES = 1, KU_BY_COUNT };	/* == SAMPLE_BYTES, SAMPLE_COUNT */
+#define KU_MAX_MEANS	16	/* == SESSION_MAX_MEANS */
+
 /* What changes while the programs run. */
 struct ku_state {
+	__u64 mean[KU_MAX_MEANS];	/* bytes, or N of 1/N; [0] means all */
+	__u32 means;		/* the number of the one in force */
+	__u32 sampling;		/* enum ku_sampling, when means isn't 0 */
 	__u32 on;		/* allocations are recorded */
 	__u32 root_known;	/* the process that was asked for has been met */
 	__u32 images;		/* how many there have been */

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#define SAMPLE_BYTES_MAX (1ull << 40)
+
 enum {
-	OPT_OUTPUT = 256, OPT_DEPTH, OPT_MAX_OBJECTS, OPT_DURATION, OPT_WIDE,
+	OPT_OUTPUT = 256, OPT_DEPTH, OPT_MAX_OBJECTS, OPT_DURATION, OPT_WIDE, OPT_SAMPLE,
 	/* for memleak */
 	OPT_CONTROL, OPT_AWAIT_EXEC, OPT_CHILDREN, OPT_TRACE,
 };
@@ -23,6 +25,7 @@ static const struct option_def defs[] = {
 	{ 'T', "top", "N", "print the N largest (10, 0: all)", 0 },
 	{ 'a', "show-allocs", NULL, "print each block: address and size", 0 },
 	{ 's', "sample-rate", "N", "record one in N allocations, chosen at random", 0 },
+	{ OPT_SAMPLE, "sample", "BYTES", "record one allocation per so many bytes on average", 0 },
 	{ 'z', "min-size", "BYTES", "record only blocks of at least this size", 0 },
 	{ 'Z', "max-size", "BYTES", "record only blocks of at most this size", 0 },
 	{ OPT_DEPTH, "depth", "N", "frames per stack, 1 to 127 (64)", 0 },
@@ -61,6 +64,15 @@ static int set_size(const char *option, const char *arg, uint64_t *size)
 	if (!option_size(arg, size))
 		return 0;
 	fail("%s wants a size in bytes, such as 4096 or 64k", option);
+	return -EINVAL;
+}
+
+static int set_sample(struct uprobe_options *o, const char *arg)
+{
+	if (!option_size(arg, &o->sample_bytes) && o->sample_bytes &&
+	    o->sample_bytes <= SAMPLE_BYTES_MAX)
+		return 0;
+	fail("--sample wants a size in bytes, such as 64k or 512k, up to 1024G");
 	return -EINVAL;
 }
 
@@ -120,6 +132,8 @@ static int set(void *ctx, int id, const char *arg)
 		return take_number("--top", arg, 0, UINT32_MAX, &o->top);
 	case 's':
 		return take_number("--sample-rate", arg, 1, UINT32_MAX, &o->sample);
+	case OPT_SAMPLE:
+		return set_sample(o, arg);
 	case 'z':
 		return set_size("--min-size", arg, &o->min_size);
 	case 'Z':
@@ -147,6 +161,10 @@ int uprobe_options_parse(struct uprobe_options *o, int argc, char **argv)
 	for (; !o->program && rest < argc; rest++)
 		if (take_interval_word(&o->words, argv[rest]))
 			return -EINVAL;
+	if (o->sample > 1 && o->sample_bytes) {
+		fail("-s and --sample exclude each other");
+		return -EINVAL;
+	}
 	if (o->help || o->pid)
 		return 0;
 	fail("uprobe wants -p PID");

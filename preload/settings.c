@@ -460,8 +460,6 @@ char *settings_recording(const struct settings *s, const char *pattern)
 
 const char *settings_probes_lack(const struct settings *s)
 {
-	if (s->sample_bytes)
-		return "--sample BYTES is not to be had with uprobes: use -s N";
 	if (s->max_overhead)
 		return "--max-overhead is not to be had with uprobes: use -s N or -z SIZE";
 	return NULL;
