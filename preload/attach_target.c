@@ -129,6 +129,8 @@ static const char *attach(const char *settings)
 		return err == -EAGAIN ? LIBLEAK_BUSY : refuse("it is being recorded already", 0);
 	remove_unnamed_session();
 	err = got_prepare();
+	if (err == -ENOTSUP)
+		return refuse("its allocator chooses its functions when it is loaded (IFUNC)", 0);
 	if (err)
 		return refuse("libleak.so is preloaded into this program already", 0);
 	if (!find_real_functions())

@@ -142,7 +142,7 @@ static uint32_t next_in_hash(const uint32_t *h, uint32_t hash, uint32_t after)
 	return after ? chain[after] : buckets[hash % h[0]];
 }
 
-uint32_t elf_object_function(const struct elf_object *o, const struct elf_name *name,
+static uint32_t next_defined(const struct elf_object *o, const struct elf_name *name, unsigned type,
 			     uint32_t *state)
 {
 	for (;;) {
@@ -153,11 +153,24 @@ uint32_t elf_object_function(const struct elf_object *o, const struct elf_name *
 		if (!*state)
 			return 0;
 		s = &o->symtab[*state];
-		if (s->st_shndx != SHN_UNDEF && ELF64_ST_TYPE(s->st_info) == STT_FUNC &&
+		if (s->st_shndx != SHN_UNDEF && ELF64_ST_TYPE(s->st_info) == type &&
 		    ELF64_ST_BIND(s->st_info) != STB_LOCAL &&
 		    !strcmp(o->strtab + s->st_name, name->text))
 			return *state;
 	}
+}
+
+uint32_t elf_object_function(const struct elf_object *o, const struct elf_name *name,
+			     uint32_t *state)
+{
+	return next_defined(o, name, STT_FUNC, state);
+}
+
+bool elf_object_chooses(const struct elf_object *o, const struct elf_name *name)
+{
+	uint32_t state = 0;
+
+	return next_defined(o, name, STT_GNU_IFUNC, &state);
 }
 
 /* ---- pages -------------------------------------------------------------------- */

@@ -50,6 +50,9 @@ struct elf_name elf_name(const char *text);
 uint32_t elf_object_function(const struct elf_object *o, const struct elf_name *name,
 			     uint32_t *state);
 
+/* Does it define the function as one that another of its functions chooses (an IFUNC)? */
+bool elf_object_chooses(const struct elf_object *o, const struct elf_name *name);
+
 /* How the loader left the page of `addr` (PROT_...): by its segment, or read-only after relocation. */
 int elf_object_protection(const struct elf_object *o, uintptr_t addr);
 

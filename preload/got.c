@@ -159,14 +159,14 @@ static void index_hooks(void)
  * Takes the definitions of an object for those hooks that have none yet. Objects
  * come in the order of the global scope, later loaded ones behind it. (dlsym()
  * would do for that, but answers with the procedure linkage table of a program
- * that is not position-independent, takes locks, and may allocate.)
+ * that is not position-independent, takes locks, and may allocate.) *chosen becomes
+ * true when malloc is chosen as the object is loaded (an IFUNC).
  */
-static int find_real_functions(struct dl_phdr_info *info, size_t size, void *arg)
+static int find_real_functions(struct dl_phdr_info *info, size_t size, void *chosen)
 {
 	struct elf_object o;
 
 	(void)size;
-	(void)arg;
 	if (!elf_object_open(&o, info) || elf_object_contains(&o, (uintptr_t)got_prepare))
 		return 0;
 	for (unsigned i = 0; i < hook_count; i++) {
@@ -174,6 +174,8 @@ static int find_real_functions(struct dl_phdr_info *info, size_t size, void *arg
 
 		if (hooks[i].real)
 			continue;
+		if (elf_object_chooses(&o, &hooks[i].name) && !strcmp(hooks[i].name.text, "malloc"))
+			*(bool *)chosen = true;
 		at = elf_object_function(&o, &hooks[i].name, &state);
 		if (at)
 			hooks[i].real = o.bias + o.symtab[at].st_value;
@@ -194,13 +196,17 @@ static void drop_hooks_of_nothing(void)
 
 int got_prepare(void)
 {
+	bool chosen = false;
+
 	if (redirected)		/* a forked child of a process that was */
 		got_restore();
 	hook_count = 0;
 	dl_iterate_phdr(list_hooks, NULL);
 	index_hooks();
-	dl_iterate_phdr(find_real_functions, NULL);
+	dl_iterate_phdr(find_real_functions, &chosen);
 	drop_hooks_of_nothing();
+	if (chosen)
+		return -ENOTSUP;
 	return hook_count ? 0 : -ENOENT;
 }
 

@@ -27,7 +27,8 @@
 
 /*
  * Finds the hooks and their real functions. To be called before got_redirect()
- * each time, while nothing is redirected. 0, or -ENOENT: none was found.
+ * each time, while nothing is redirected. 0; -ENOENT: none was found; -ENOTSUP: malloc
+ * is chosen by a function of its library (an IFUNC), so that its symbol does not tell.
  */
 int got_prepare(void);
 
