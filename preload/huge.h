@@ -5,9 +5,9 @@
  * One costs the kernel a fifth to an eighth of what 512 small pages cost, and the
  * processor one entry of its TLB. They are asked for one at a time, by who knows that
  * all of it will be used. Where memory is fragmented the kernel may have to move much
- * for one: once that has taken longer than small pages would have, or was refused
- * (kernels without, memory limits, file systems other than tmpfs), none is asked for
- * any more, and there are small pages as ever.
+ * for one: when that has taken longer than small pages would have a few times, or one
+ * was refused (kernels without, memory limits, file systems other than tmpfs), none is
+ * asked for any more, and there are small pages as ever.
  *
  * Any thread may call these. errno stays.
  */

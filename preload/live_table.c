@@ -24,7 +24,8 @@ static_assert(LEAF_BYTES == PARTS * HUGE_PAGE, "a part is a huge page");
 /* Behind a leaf's slots, on a page of its own. */
 #define LINK_BYTES 4096u
 struct leaf_link {
-	uint64_t used[PARTS][PART_PAGES / 8];	/* live_page(), eight at a time */
+	uint8_t used[PARTS * PART_PAGES];	/* live_page() */
+	uint32_t begun[PARTS];	/* how many of these, without the early arena's */
 	uint32_t *next;		/* all leaves, for live_reset() */
 	uintptr_t number;	/* addresses >> LEAF_SHIFT */
 };
@@ -84,24 +85,20 @@ uint32_t *live_make_leaf(uintptr_t addr)
 	return leaf;
 }
 
-static unsigned int pages_used(uintptr_t part)
+static uint32_t pages_begun(uintptr_t part)
 {
 	uint32_t *leaf = NULL;
-	unsigned int n = 0;
 
-	if (part < ROOT_SLOTS * PARTS)
+	if (part < (uintptr_t)ROOT_SLOTS * PARTS)
 		leaf = __atomic_load_n(&live_root[part >> PARTS_SHIFT], __ATOMIC_ACQUIRE);
-	for (unsigned int i = 0; leaf && i < PART_PAGES / 8; i++)
-		n += (unsigned int)__builtin_popcountll(
-			__atomic_load_n(&link_of(leaf)->used[part % PARTS][i], __ATOMIC_RELAXED));
-	return n;
+	return leaf ? __atomic_load_n(&link_of(leaf)->begun[part % PARTS], __ATOMIC_RELAXED) : 0;
 }
 
 /* Heaps grow upwards or downwards, and a part that follows a full one will be full. */
 static bool will_be_dense(uintptr_t part)
 {
-	return !pages_used(part) &&
-	       (pages_used(part - 1) >= PART_DENSE || pages_used(part + 1) >= PART_DENSE);
+	return !pages_begun(part) &&
+	       (pages_begun(part - 1) >= PART_DENSE || pages_begun(part + 1) >= PART_DENSE);
 }
 
 /* Written to first: a page that is read first is faulted twice. */
@@ -114,7 +111,8 @@ void live_begin_page(uint32_t *leaf, uintptr_t addr)
 		huge_private(leaf + LEAF_SLOTS / PARTS * (part % PARTS), slot);
 	else
 		__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(live_page(leaf, addr), 1, __ATOMIC_RELAXED);
+	if (!__atomic_exchange_n(live_page(leaf, addr), 1, __ATOMIC_RELAXED))
+		__atomic_fetch_add(&link_of(leaf)->begun[part % PARTS], 1, __ATOMIC_RELAXED);
 }
 
 void live_reset(void)
@@ -122,7 +120,7 @@ void live_reset(void)
 	for (uint32_t *leaf = all_leaves; leaf; leaf = link_of(leaf)->next) {
 		sys_madvise(leaf, LEAF_BYTES, MADV_DONTNEED);
 		huge_none(leaf, LEAF_BYTES);
-		memset(link_of(leaf)->used, 0, sizeof(link_of(leaf)->used));
+		memset(link_of(leaf), 0, offsetof(struct leaf_link, next));
 		mark_early_arena(leaf, link_of(leaf)->number);
 	}
 }

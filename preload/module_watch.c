@@ -175,7 +175,8 @@ void module_watch_dlclose(void)
 
 void module_watch_init(void)
 {
-	memset(known, 0, sizeof(known));
+	if (first_late)	/* there was a recording before */
+		memset(known, 0, sizeof(known));
 	first_late = recorder.hdr->section[SECT_MODULES].used;
 	dl_iterate_phdr(read_unloads, &unloads);
 }
