@@ -15,7 +15,6 @@
 
 #include "compiler.h"
 #include "got.h"
-#include "libc.h"
 #include "lifecycle.h"
 #include "real.h"
 #include "recorder.h"
@@ -44,9 +43,8 @@ static void end_change(void)
 
 static const char *refuse(const char *what, int err)
 {
-	const char *name = err ? libc_error_text(-err) : NULL;
-
-	snprintf(answer, sizeof(answer), "%s%s%s", what, name ? ": " : "", name ? name : "");
+	snprintf(answer, sizeof(answer), "%s%s%s", what, err ? ": " : "",
+		 err ? lifecycle_reason(err) : "");
 	return answer;
 }
 

@@ -57,9 +57,20 @@ static void complain(const char *line)
 	exit_report_say(line);
 }
 
-static void at_exit(int status)
+static void at_exit(int status, bool last)
 {
-	lifecycle_end(SESSION_END_EXIT, status);
+	struct thread_state *t;
+
+	if (last) {
+		lifecycle_end(SESSION_END_EXIT, status);
+		return;
+	}
+	/* Blocks that are freed now are still recorded. This may be the last that is heard. */
+	t = recorder_enter();
+	if (!t)
+		return;
+	clock_update(&recorder.hdr->clock);
+	recorder_leave(t);
 }
 
 static void at_quick_exit_hook(void)
@@ -151,7 +162,7 @@ static int start_session(void)
 	return ret;
 }
 
-static const char *reason(int err)
+const char *lifecycle_reason(int err)
 {
 	switch (err) {
 	case -ENOMEM:
@@ -170,7 +181,7 @@ static bool give_up(int err)
 	char line[256];
 
 	snprintf(line, sizeof(line), "libleak: pid %d is not recorded: no session: %s\n", getpid(),
-		 reason(err));
+		 lifecycle_reason(err));
 	complain(line);
 	atomic_store(&phase, OFF);
 	return false;

@@ -44,6 +44,9 @@ int lifecycle_make_ready(void);
  */
 int lifecycle_attach(const char *settings, const char **session_path);
 
+/* Why there is no session, and what would help, in words. */
+const char *lifecycle_reason(int err);
+
 /*
  * Ends an attached recording and lets go of the session, whose file stays. True.
  * False: a thread was still inside the recorder after @wait_ms; nothing more is
