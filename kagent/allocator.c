@@ -80,8 +80,26 @@ static bool find_c(const char *name, struct known *k)
 	return false;
 }
 
+static bool find_region(const char *name, struct known *k)
+{
+	static const struct known functions[] = {
+		{ "mmap", KU_MMAP }, { "mmap64", KU_MMAP }, { "mremap", KU_MREMAP },
+		{ "munmap", KU_MUNMAP },
+	};
+
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		if (!strcmp(name, functions[i].name)) {
+			*k = functions[i];
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool find_known(const struct search *s, const char *name, struct known *k)
 {
+	if (s->scope == ALLOCATOR_REGIONS)
+		return find_region(name, k);
 	if (s->scope == ALLOCATOR_LOADER) {
 		*k = (struct known){ "_dl_debug_state", KU_LOADED };
 		return !strcmp(name, k->name);
@@ -235,6 +253,7 @@ int allocator_find(const char *path, enum allocator_scope scope, struct allocato
 	if (!err) {
 		qsort(s.a->probe, s.a->count, sizeof(*s.a->probe), compare_probes);
 		snprintf(s.a->path, sizeof(s.a->path), "%s", path);
+		s.a->scope = scope;
 		*out = *s.a;
 	}
 	free(s.a);

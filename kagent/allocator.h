@@ -16,6 +16,7 @@ enum allocator_scope {
 	ALLOCATOR_EXPORTED,	/* what other objects can bind to */
 	ALLOCATOR_ALL,		/* any function of a known name */
 	ALLOCATOR_NEW,		/* C++ operator new alone, exported */
+	ALLOCATOR_REGIONS,	/* the C library's mmap() and its like */
 	ALLOCATOR_LOADER,	/* where a dynamic loader says that it has mapped something */
 };
 
@@ -29,6 +30,7 @@ struct allocator_probe {
 
 struct allocator {
 	char path[4096];	/* to attach to */
+	enum allocator_scope scope;
 	struct allocator_probe probe[ALLOCATOR_PROBES];	/* each address once; malloc last */
 	size_t count;
 };

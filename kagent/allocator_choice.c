@@ -82,6 +82,14 @@ static bool is_c_library(const struct object *o)
 	       begins(base, "ld-musl");
 }
 
+bool allocator_is_system(const char *path)
+{
+	const char *base = base_of(path);
+
+	return begins(base, "libc.so") || begins(base, "libc-2.") || begins(base, "libc.musl") ||
+	       begins(base, "ld-");
+}
+
 static bool is_cxx_runtime(const struct object *o)
 {
 	const char *base = base_of(o->name);
@@ -144,9 +152,18 @@ static bool has_new(const struct allocator *a)
  */
 static void take_cxx(struct allocator_choice *c, const struct objects *o)
 {
-	for (size_t i = 0; i < o->count && c->count < ALLOCATOR_FILES; i++)
+	for (size_t i = 0; i < o->count && c->count < ALLOCATOR_FILES - 1; i++)
 		if (!has_new(&c->file[0]) && is_cxx_runtime(&o->list[i]))
 			take(c, &o->list[i], ALLOCATOR_NEW);
+}
+
+/* (Those of a static program could not be told from what the C library maps for itself.) */
+static void take_regions(struct allocator_choice *c, const struct objects *o)
+{
+	for (size_t i = 0; i < o->count; i++)
+		if (!o->list[i].program && is_c_library(&o->list[i]) &&
+		    take(c, &o->list[i], ALLOCATOR_REGIONS))
+			return;
 }
 
 static int take_named(struct allocator_choice *c, const struct objects *o, const char *wanted,
@@ -202,6 +219,8 @@ static int choose(const struct objects *o, const char *object, struct allocator_
 			      o->count > 1 ? " or its libraries" : "");
 	if (!err)
 		take_cxx(c, o);
+	if (!err)
+		take_regions(c, o);
 	return err;
 }
 

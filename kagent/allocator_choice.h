@@ -9,8 +9,8 @@
 #include "kagent/allocator.h"
 #include "kagent/process_image.h"
 
-/* The allocator's own file, and the C++ runtime's operator new that calls it. */
-#define ALLOCATOR_FILES 3
+/* The allocator's own file, the C++ runtime's operator new that calls it, and the C library's mmap(). */
+#define ALLOCATOR_FILES 4
 
 struct allocator_choice {
 	struct allocator file[ALLOCATOR_FILES];
@@ -29,6 +29,9 @@ int allocator_choose(struct process_image *p, const char *object, struct allocat
 /* Of a program that is to be executed: its loader is asked what it will map. */
 int allocator_choose_program(const char *program, const char *object,
 			     struct allocator_choice *out, char *why, size_t why_size);
+
+/* Is this file's own use of mmap() nobody's business: the C library, or the loader? */
+bool allocator_is_system(const char *path);
 
 /* PT_INTERP; empty for a static program. 0 or -errno. */
 int allocator_interpreter(const char *program, char interp[4096]);

@@ -312,7 +312,7 @@ static uint32_t list_objects(const struct process_image *p, struct ku_object *li
 
 		if (m->row_count && !m->end_epoch)
 			list[count++] = (struct ku_object){ m->start, m->end, m->first_row,
-							    m->row_count };
+							    m->row_count, m->quiet, 0 };
 	}
 	qsort(list, count, sizeof(*list), compare_objects);
 	return count;

@@ -20,13 +20,15 @@
 struct file_id {
 	dev_t device;
 	ino_t inode;
-	bool loader;
+	int use;		/* allocator, regions, loader */
 };
 
 struct family_probes {
 	const char *object;
 	struct allocator_choice first, next;
 	struct heap_tracer *tracer;
+	char **names;			/* of allocators: as processes see them */
+	size_t name_count, name_room;
 	struct file_id *files;		/* that are probed */
 	size_t file_count, file_room;
 };
@@ -42,8 +44,12 @@ struct family_probes *family_probes_new(const char *object)
 
 void family_probes_free(struct family_probes *f)
 {
-	if (f)
+	for (size_t i = 0; f && i < f->name_count; i++)
+		free(f->names[i]);
+	if (f) {
+		free(f->names);
 		free(f->files);
+	}
 	free(f);
 }
 
@@ -113,15 +119,15 @@ static bool is_probed(const struct family_probes *f, const struct file_id *id)
 {
 	for (size_t i = 0; i < f->file_count; i++)
 		if (f->files[i].device == id->device && f->files[i].inode == id->inode &&
-		    f->files[i].loader == id->loader)
+		    f->files[i].use == id->use)
 			return true;
 	return false;
 }
 
-static int probe_file(struct family_probes *f, const struct allocator *a, bool loader,
+static int probe_file(struct family_probes *f, const struct allocator *a,
 		      const pid_t *pids, size_t count, char *why, size_t size)
 {
-	struct file_id id = { .loader = loader }, *bigger;
+	struct file_id id = { .use = a->scope < ALLOCATOR_REGIONS ? 0 : (int)a->scope }, *bigger;
 	struct stat st;
 	int err;
 
@@ -146,13 +152,15 @@ static int probe_file(struct family_probes *f, const struct allocator *a, bool l
 	return err;
 }
 
+static int remember_name(struct family_probes *f, const char *name);
+
 static int probe_choice(struct family_probes *f, const struct allocator_choice *c,
 			const pid_t *pids, size_t count, char *why, size_t size)
 {
-	int err = 0;
+	int err = remember_name(f, c->name);
 
 	for (size_t i = 0; i < c->count && !err; i++)
-		err = probe_file(f, &c->file[i], false, pids, count, why, size);
+		err = probe_file(f, &c->file[i], pids, count, why, size);
 	return err;
 }
 
@@ -170,7 +178,7 @@ static int probe_loader(struct family_probes *f, const char *path, const char *n
 		if (!strncmp(basename(name), "ld-musl", 7))
 			a->probe[i].function = KU_LOADED_ONCE;
 	if (!err)
-		err = probe_file(f, a, true, pids, count, why, sizeof(why));
+		err = probe_file(f, a, pids, count, why, sizeof(why));
 	free(a);
 	return err;
 }
@@ -204,6 +212,34 @@ static int probe_loader_of(struct family_probes *f, const struct process_image *
 		return -ENOENT;
 	process_image_file(p, m, path);
 	return probe_loader(f, path, m->path, pids, count);
+}
+
+/* ---- what maps for itself --------------------------------------------------------------- */
+
+static int remember_name(struct family_probes *f, const char *name)
+{
+	char **bigger;
+
+	for (size_t i = 0; i < f->name_count; i++)
+		if (!strcmp(f->names[i], name))
+			return 0;
+	bigger = array_grow(f->names, f->name_count, &f->name_room, sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	f->names = bigger;
+	bigger[f->name_count] = strdup(name);
+	return bigger[f->name_count] ? (f->name_count++, 0) : -ENOMEM;
+}
+
+void family_probes_mark(const struct family_probes *f, struct process_image *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		struct image_module *m = &p->modules[i];
+
+		m->quiet = allocator_is_system(m->path);
+		for (size_t k = 0; k < f->name_count && !m->quiet; k++)
+			m->quiet = !strcmp(m->path, f->names[k]);
+	}
 }
 
 /* ---- beginning, and going on ------------------------------------------------------------ */

@@ -41,6 +41,9 @@ int family_probes_begin(struct family_probes *f, struct heap_tracer *t, struct p
 int family_probes_image(struct family_probes *f, struct process_image *p, bool loaded,
 			const pid_t *pids, size_t count, char *why, size_t why_size);
 
+/* Marks the modules whose own use of mmap() is no event: allocators, the C library. */
+void family_probes_mark(const struct family_probes *f, struct process_image *p);
+
 /* The file of the first process's allocator. */
 const char *family_probes_name(const struct family_probes *f);
 

@@ -35,7 +35,8 @@ struct member {
 	uint32_t released;		/* KU_HELD_*: it has been let go on */
 	uint32_t loads;			/* when its modules were looked at, */
 	uint64_t looked_ns;
-	bool met;
+	bool met, told;			/* told: the tracer, how its code is unwound */
+	struct heap_regions regions;
 	bool ended, final;		/* final: all that it forked is known */
 	bool by_exec, unknown;		/* unknown: whose malloc it calls */
 	int status;
@@ -55,6 +56,7 @@ struct heap_family {
 	pid_t *ended_pids;		/* whose sessions are complete */
 	size_t ended_count, ended_room;
 	int pidfd;			/* of the process that was asked for */
+	int region_err;
 	bool finals;			/* an end that is seen now is final */
 };
 
@@ -100,6 +102,7 @@ static void free_member(struct member *m)
 	process_image_free(&m->image);
 	free(m->image.program);
 	heap_inherited_free(&m->inherited);
+	heap_regions_free(&m->regions);
 	free(m->path);
 	free(m);
 }
@@ -222,6 +225,46 @@ static int meet_children(struct heap_family *f)
 	return err;
 }
 
+/* ---- regions -------------------------------------------------------------------------- */
+
+static int meet_all(struct heap_family *f)
+{
+	int err = take_all(f);
+
+	if (!err)
+		take_unseen_end(f);
+	return err ? err : meet_children(f);
+}
+
+/* A child's are its parent's as of now: what came before the fork has been dealt with. */
+static int inherit_regions(struct heap_family *f, struct member *m)
+{
+	const struct member *parent = find_member(f, m->p.parent);
+	int err = parent ? heap_regions_inherit(&m->regions, &parent->regions) : 0;
+
+	for (size_t i = 0; i < m->regions.count && !err; i++)
+		err = heap_inherited_stack(&m->inherited, f->tracer, &parent->inherited,
+					   m->regions.list[i].site);
+	return err;
+}
+
+static void take_region(void *arg, const struct ku_region *e)
+{
+	struct heap_family *f = arg;
+	struct member *m = find_member(f, e->image);
+
+	if (!m && !meet_all(f))
+		m = find_member(f, e->image);
+	if (m && (e->function ? heap_regions_apply(&m->regions, e) : inherit_regions(f, m)))
+		f->region_err = -ENOMEM;
+}
+
+static int take_regions(struct heap_family *f)
+{
+	heap_tracer_regions(f->tracer, take_region, f);
+	return f->region_err;
+}
+
 /* ---- programs ------------------------------------------------------------------------- */
 
 static int look_at_modules(struct heap_family *f, struct member *m)
@@ -233,10 +276,19 @@ static int look_at_modules(struct heap_family *f, struct member *m)
 	m->loads = m->p.loads;
 	m->looked_ns = stop_now_ns();
 	if (m->image.count != known || m->image.epoch != epoch)
-		code_layouts_set(f->layouts, m->p.image, &m->image);
+		m->told = false;
 	if (err == -ESRCH && m->p.image == ROOT && f->s.program && m->p.start_code)
 		err = process_image_place(&m->image, f->s.program, m->p.start_code);
 	return err == -ESRCH ? 0 : err;
+}
+
+static void tell_layout(struct heap_family *f, struct member *m)
+{
+	if (m->told)
+		return;
+	m->told = true;
+	family_probes_mark(f->probes, &m->image);
+	code_layouts_set(f->layouts, m->p.image, &m->image);
 }
 
 static void complain(const struct heap_family *f, struct member *m, const char *why)
@@ -289,6 +341,7 @@ static int release(struct heap_family *f, struct member *m)
 		heap_tracer_know(f->tracer, &m->p);
 	else if (!err)
 		probe_program(f, m, held != KU_HELD_AT_EXEC);
+	tell_layout(f, m);
 	m->released |= held;
 	kill((pid_t)m->p.pid, SIGCONT);
 	return err;
@@ -333,7 +386,7 @@ static int open_session(struct heap_family *f, struct member *m)
 		.image = m->p.image, .min_size = s->min_size, .max_size = s->max_size,
 		.depth = s->depth,
 		.cmdline = m->p.image == ROOT ? f->s.cmdline : NULL,
-		.inherited = &m->inherited, .parent_pid = m->parent_pid,
+		.inherited = &m->inherited, .regions = &m->regions, .parent_pid = m->parent_pid,
 		.parent_start_ticks = m->parent_start_ticks,
 	};
 	int err = name_session(f, m);
@@ -431,9 +484,11 @@ static int look_at_all_modules(struct heap_family *f)
 	for (size_t i = 0; i < f->count && !err; i++) {
 		struct member *m = f->list[i];
 
-		if (!m->ended && has_run(f, m) && m->p.held == m->released &&
-		    (m->loads != m->p.loads || now - m->looked_ns > LOOK_NS))
+		if (m->ended || !has_run(f, m) || m->p.held != m->released)
+			continue;
+		if ((m->loads != m->p.loads || now - m->looked_ns > LOOK_NS))
 			err = look_at_modules(f, m);
+		tell_layout(f, m);
 	}
 	return err;
 }
@@ -443,11 +498,9 @@ static int catch_up(struct heap_family *f)
 	int err;
 
 	f->changes = heap_tracer_changes(f->tracer);
-	err = take_all(f);
+	err = meet_all(f);
 	if (!err)
-		take_unseen_end(f);
-	if (!err)
-		err = meet_children(f);
+		err = take_regions(f);
 	for (size_t i = 0; i < f->count && !err; i++)
 		err = release(f, f->list[i]);
 	if (!err)
@@ -579,8 +632,9 @@ static int open_tracer(struct heap_family *f, struct member *root, char *why, si
 	if (f->s.pattern && !heap_tracer_follows(f->tracer, &lacks))
 		fprintf(stderr, "%s: children and other programs are not followed: tracefs: %s\n",
 			f->s.command, strerror(lacks ? lacks : ENOTSUP));
-	code_layouts_set(f->layouts, ROOT, &root->image);
-	return family_probes_begin(f->probes, f->tracer, &root->image, pid, why, size);
+	err = family_probes_begin(f->probes, f->tracer, &root->image, pid, why, size);
+	tell_layout(f, root);
+	return err;
 }
 
 static int open_root(struct heap_family *f, char *why, size_t size)

@@ -195,6 +195,17 @@ static int take_stack(struct heap_tracer *t, const struct heir *heir, uint64_t k
 	return add_stack(heir->to, &stack, (const uint64_t *)site.ip);
 }
 
+int heap_inherited_stack(struct heap_inherited *h, struct heap_tracer *t,
+			 const struct heap_inherited *parents, uint64_t key)
+{
+	const struct heir heir = { .parents = parents, .to = h };
+
+	for (size_t i = 0; i < h->stack_count; i++)
+		if (h->stacks[i].key == key)
+			return 0;
+	return key ? take_stack(t, &heir, key) : 0;
+}
+
 /* As long as the parent's are there. */
 static int take_stacks(struct heap_tracer *t, const struct heir *heir)
 {

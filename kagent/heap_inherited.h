@@ -43,6 +43,10 @@ struct heir {
 /* Finds what all these children have inherited, at one go. 0 or -errno. */
 int heap_inherited_take(struct heap_tracer *t, struct heir *heirs, size_t count);
 
+/* Adds a stack that something else is of, which was inherited from a parent with these. */
+int heap_inherited_stack(struct heap_inherited *h, struct heap_tracer *t,
+			 const struct heap_inherited *parents, uint64_t key);
+
 /* The block at an address, NULL: none. */
 struct inherited_block *heap_inherited_find(const struct heap_inherited *h, uint64_t addr);
 

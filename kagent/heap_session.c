@@ -195,19 +195,31 @@ static void weigh(struct session_site *to, const struct ku_site *from)
 	to->w_free_bytes = (double)from->weight_free_bytes / 256;
 }
 
-static int take_site(void *arg, const void *key, const void *value)
+/* A site of regions has been counted by user space; each stands for itself. */
+static void add_regions(const struct heap_session *s, uint64_t key, struct ku_site *site)
 {
-	struct heap_session *s = arg;
-	const struct ku_site *from = value;
-	uint64_t hash = *(const uint64_t *)key;
+	const struct site_totals *t = s->facts.regions ?
+		heap_regions_totals(s->facts.regions, key) : NULL;
+
+	if (!t)
+		return;
+	site->totals = *t;
+	site->weight_allocs = t->allocs << 16;
+	site->weight_frees = t->frees << 16;
+	site->weight_alloc_bytes = t->alloc_bytes << 8;
+	site->weight_free_bytes = t->free_bytes << 8;
+	site->weight_live = (int64_t)((uint64_t)t->live_bytes << 8);
+	site->weight_peak = (int64_t)((uint64_t)t->peak_bytes << 8);
+}
+
+static int take_counted_site(struct heap_session *s, uint64_t hash, const struct ku_site *from)
+{
 	struct named *n = find(&s->sites, hash);
 	struct session_site *to;
 	struct session_stack *stack;
 	int64_t live, peak;
 	bool sampled;
 
-	if (from->image != s->facts.image || !from->depth)
-		return 0;	/* another process's, or just being made */
 	if (!n)
 		n = new_site(s, hash, from);
 	to = n ? session_writer_edit_site(s->w, n->site) : NULL;
@@ -227,20 +239,39 @@ static int take_site(void *arg, const void *key, const void *value)
 	return 0;
 }
 
+static int take_site(void *arg, const void *key, const void *value)
+{
+	struct heap_session *s = arg;
+	const struct ku_site *from = value;
+	struct ku_site site;
+
+	if (from->image != s->facts.image || !from->depth)
+		return 0;	/* another process's, or just being made */
+	site = *from;
+	add_regions(s, *(const uint64_t *)key, &site);
+	return take_counted_site(s, *(const uint64_t *)key, &site);
+}
+
 /* ---- blocks ------------------------------------------------------------------- */
 
-static void put_block(struct heap_session *s, uint64_t addr, const struct ku_block *from,
-		      const struct named *site, bool inherited)
+static void put_record(struct heap_session *s, uint64_t addr, const struct ku_block *from,
+		       const struct named *site, enum session_rec_kind kind, bool inherited)
 {
 	const struct named *thread = find(&s->threads, from->tid);
 	const struct session_block b = {
 		.addr = addr, .size = from->size, .tick = tick_of(s, from->time),
 		.stack = site ? site->stack : 1,
-		.thread = thread ? thread->thread : REC_THREAD_OTHER, .kind = REC_HEAP,
+		.thread = thread ? thread->thread : REC_THREAD_OTHER, .kind = (uint8_t)kind,
 		.mean = (uint8_t)from->mean, .inherited = inherited,
 	};
 
 	session_writer_record(s->w, &b);
+}
+
+static void put_block(struct heap_session *s, uint64_t addr, const struct ku_block *from,
+		      const struct named *site, bool inherited)
+{
+	put_record(s, addr, from, site, REC_HEAP, inherited);
 }
 
 /* A mark where an inherited block was freed; what else was freed there was never known. */
@@ -280,6 +311,20 @@ static void put_inherited(struct heap_session *s)
 				  find(&s->inherited, h->list[i].b.site), true);
 }
 
+static void put_regions(struct heap_session *s)
+{
+	const struct heap_regions *r = s->facts.regions;
+
+	for (size_t i = 0; r && i < r->count; i++) {
+		const struct heap_region *g = &r->list[i];
+		const struct ku_block b = { .time = g->time, .size = g->end - g->start,
+					    .tid = g->tid };
+
+		put_record(s, g->start, &b, find(g->inherited ? &s->inherited : &s->sites, g->site),
+			   REC_MMAP, g->inherited);
+	}
+}
+
 /* ---- header ------------------------------------------------------------------- */
 
 static void set_losses(struct heap_session *s)
@@ -298,6 +343,7 @@ static void set_losses(struct heap_session *s)
 		{ KU_LOSS_THREADS, LOSS_NO_MEMORY },
 		{ KU_LOSS_NAMES, LOSS_THREADS },
 		{ KU_LOSS_RING, LOSS_TRACE },
+		{ KU_LOSS_REGIONS, LOSS_RING },
 		{ KU_LOSS_HEIRLOOMS, LOSS_FORK_RACE },
 		{ KU_LOSS_PROCESSES, LOSS_PROCESSES },
 	};
@@ -398,7 +444,8 @@ void heap_session_trace(struct heap_session *s, const struct ku_event *e)
 		[KU_POSIX_MEMALIGN] = TRACE_POSIX_MEMALIGN,
 		[KU_ALIGNED_ALLOC] = TRACE_ALIGNED_ALLOC, [KU_VALLOC] = TRACE_VALLOC,
 		[KU_PVALLOC] = TRACE_PVALLOC, [KU_NEW] = TRACE_NEW, [KU_FREE] = TRACE_FREE,
-		[KU_DELETE] = TRACE_DELETE,
+		[KU_DELETE] = TRACE_DELETE, [KU_MMAP] = TRACE_MMAP, [KU_MUNMAP] = TRACE_MUNMAP,
+		[KU_MREMAP] = TRACE_MREMAP,
 	};
 	const struct session_trace_event event = {
 		.tick = tick_of(s, e->time), .addr = e->addr, .size = e->size,
@@ -435,6 +482,7 @@ static int take_all(struct heap_session *s)
 	if (!err)
 		err = heap_tracer_blocks(s->t, take_block, s);
 	put_inherited(s);
+	put_regions(s);
 	set_losses(s);
 	set_clock(s);
 	return err;

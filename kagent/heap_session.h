@@ -8,6 +8,7 @@
 #define KAGENT_HEAP_SESSION_H
 
 #include "kagent/heap_inherited.h"
+#include "kagent/heap_regions.h"
 #include "kagent/heap_tracer.h"
 #include "kagent/process_image.h"
 
@@ -19,6 +20,7 @@ struct heap_session_facts {
 	uint32_t depth;
 	const char *cmdline;	/* of a program that may have ended before it is looked at; NULL */
 	struct heap_inherited *inherited;	/* of a forked child, the caller's; or NULL, */
+	const struct heap_regions *regions;	/* the caller's; or NULL */
 	uint32_t parent_pid;	/* and whose child it is */
 	uint64_t parent_start_ticks;
 };

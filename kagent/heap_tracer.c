@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,7 +30,10 @@ struct heap_tracer {
 	int no_events;			/* errno */
 	bool by_rows;
 	uint32_t max_rows;
-	struct ring_buffer *ring, *bell;
+	struct ring_buffer *ring, *bell, *regions;
+	int wakes;			/* epoll: the bell, and changes of mappings */
+	heap_region_fn *region_fn;
+	void *region_arg;
 	heap_event_fn *event_fn;
 	void *event_arg;
 	char last_words[256];
@@ -206,18 +210,44 @@ static int attach_process(struct heap_tracer *t)
 	return err ? err : attach_tracepoint(k->progs.on_fork, &k->links.on_fork);
 }
 
+static int on_region(void *arg, void *data, size_t size)
+{
+	struct heap_tracer *t = arg;
+
+	if (size >= sizeof(struct ku_region) && t->region_fn)
+		t->region_fn(t->region_arg, data);
+	return 0;
+}
+
 static int on_bell(void *arg, void *data, size_t size)
 {
 	(void)arg, (void)data, (void)size;
 	return 0;
 }
 
+static int watch(struct heap_tracer *t, const struct ring_buffer *ring)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	return epoll_ctl(t->wakes, EPOLL_CTL_ADD, ring_buffer__epoll_fd(ring), &ev) ? -errno : 0;
+}
+
 static int make_rings(struct heap_tracer *t, bool trace)
 {
+	int err;
+
 	t->bell = ring_buffer__new(bpf_map__fd(t->skel->maps.bell), on_bell, t, NULL);
-	if (t->bell && trace)
+	if (t->bell)
+		t->regions = ring_buffer__new(bpf_map__fd(t->skel->maps.regions), on_region, t, NULL);
+	if (t->regions && trace)
 		t->ring = ring_buffer__new(bpf_map__fd(t->skel->maps.ring), on_ring_event, t, NULL);
-	return t->bell && (t->ring || !trace) ? 0 : -errno;
+	if (!t->regions || (trace && !t->ring))
+		return -errno;
+	t->wakes = epoll_create1(EPOLL_CLOEXEC);
+	if (t->wakes < 0)
+		return -errno;
+	err = watch(t, t->bell);
+	return err ? err : watch(t, t->regions);
 }
 
 static int start(struct heap_tracer *t, const struct heap_tracer_settings *s,
@@ -318,6 +348,9 @@ void heap_tracer_free(struct heap_tracer *t)
 	trace_events_free(t->events);
 	ring_buffer__free(t->ring);
 	ring_buffer__free(t->bell);
+	ring_buffer__free(t->regions);
+	if (t->wakes > 0)
+		close(t->wakes);
 	uprobe__destroy(t->skel);
 	speaking = NULL;
 	free(t);
@@ -354,7 +387,7 @@ void heap_tracer_sampling(const struct heap_tracer *t, struct heap_sampling *out
 
 int heap_tracer_bell(const struct heap_tracer *t)
 {
-	return ring_buffer__epoll_fd(t->bell);
+	return t->wakes;
 }
 
 uint32_t heap_tracer_changes(struct heap_tracer *t)
@@ -496,6 +529,13 @@ int heap_tracer_drop_heirlooms(struct heap_tracer *t, uint64_t freed_before)
 	struct drop d = { .fd = bpf_map__fd(t->skel->maps.heirlooms), .before = freed_before };
 
 	return map_walk(t->skel->maps.heirlooms, drop_heirloom, &d);
+}
+
+int heap_tracer_regions(struct heap_tracer *t, heap_region_fn *fn, void *arg)
+{
+	t->region_fn = fn;
+	t->region_arg = arg;
+	return ring_buffer__consume(t->regions);
 }
 
 int heap_tracer_poll(struct heap_tracer *t, heap_event_fn *fn, void *arg)

@@ -104,6 +104,10 @@ int heap_tracer_drop(struct heap_tracer *t, uint32_t image);
 /* Drops heirlooms: nobody inherits them any more. 0 or -errno. */
 int heap_tracer_drop_heirlooms(struct heap_tracer *t, uint64_t freed_before);
 
+/* Hands over, in order, what has become of mappings. How many, or -errno. */
+typedef void heap_region_fn(void *arg, const struct ku_region *e);
+int heap_tracer_regions(struct heap_tracer *t, heap_region_fn *fn, void *arg);
+
 /* Hands over the trace events that are there; how many, or -errno. */
 typedef void heap_event_fn(void *arg, const struct ku_event *e);
 int heap_tracer_poll(struct heap_tracer *t, heap_event_fn *fn, void *arg);

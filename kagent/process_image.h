@@ -24,6 +24,7 @@ struct image_module {
 	uint64_t first_map, first_map_end;	/* of its mappings, as in /proc/PID/maps */
 	uint32_t written;	/* in the session, 0: not yet */
 	bool program;
+	bool quiet;		/* see struct ku_object */
 	bool symbols_tried, rows_tried;
 	uint32_t first_row, row_count;	/* see code_layouts.h; count 0: none */
 	struct elf_symbols *symbols;

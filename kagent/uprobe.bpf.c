@@ -19,6 +19,7 @@
 #include "uprobe_stack.bpf.h"
 #include "uprobe_blocks.bpf.h"
 #include "uprobe_sample.bpf.h"
+#include "uprobe_region.bpf.h"
 #include "uprobe_process.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -163,6 +164,8 @@ static __always_inline int on_call(struct pt_regs *ctx, __u32 function)
 	}
 	if (is_nested(p, t, PT_REGS_SP(ctx)))
 		return 1;
+	if (is_region(function))
+		return on_region_call(ctx, p, t, function);
 	pass_over = !old && (unwanted(size) || !chosen(p, t, size, &t->chosen_by));
 	if (pass_over && function == KU_MALLOC)
 		return 1;
@@ -215,6 +218,17 @@ static __always_inline void obtained(struct pt_regs *ctx, const struct ku_proces
 	send_event(p, function, addr, b.size, t->old_addr);
 }
 
+static __always_inline void trace_region(const struct ku_process *p, const struct ku_thread *t,
+					 __u64 addr)
+{
+	if (failed(t->function, addr))
+		return;
+	if (t->function == KU_MUNMAP)
+		send_event(p, KU_MUNMAP, t->old_addr, t->old_size, 0);
+	else
+		send_event(p, t->function, addr, t->size, t->function == KU_MREMAP ? t->old_addr : 0);
+}
+
 static __always_inline void on_return(struct pt_regs *ctx)
 {
 	__u32 tid = (__u32)bpf_get_current_pid_tgid();
@@ -229,6 +243,11 @@ static __always_inline void on_return(struct pt_regs *ctx)
 	p = this_process();
 	if (t->passed_over || !p)
 		return;
+	if (is_region(t->function)) {
+		on_region_return(ctx, p, t, addr);
+		trace_region(p, t, addr);
+		return;
+	}
 	if (t->function == KU_POSIX_MEMALIGN) {
 		if ((__u32)addr)
 			return;

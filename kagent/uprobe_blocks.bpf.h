@@ -71,27 +71,42 @@ static __always_inline void weigh_free(struct ku_site *site, const struct ku_blo
 	__sync_fetch_and_add(&site->weight_live, -(__s64)bytes);
 }
 
+static __always_inline __u64 layout_of(__u32 image)
+{
+	__u64 *layout = bpf_map_lookup_elem(&layouts, &image);
+
+	return layout ? *(volatile __u64 *)layout : 0;
+}
+
+/* The site of the stack that ctx's registers lead to; its key, 0: none. */
+static __always_inline __u64 find_site(struct pt_regs *ctx, struct ku_thread *t, __u32 image,
+				       __u64 now, struct ku_site **site)
+{
+	struct walk w = { .t = t, .hash = mix(1, image), .layout = layout_of(image) };
+
+	take_stack(ctx, &w);
+	*site = bpf_map_lookup_elem(&sites, &w.hash);
+	if (!*site)
+		*site = new_site(&w, image, now);
+	if (*site)
+		return w.hash;
+	lose(image, KU_LOSS_SITES);
+	return 0;
+}
+
 /* Counts the allocation at its site and returns the site's key, 0: none. */
 static __always_inline __u64 enter_site(struct pt_regs *ctx, struct ku_thread *t, __u32 image,
 					const struct ku_block *b)
 {
-	struct walk w = { .t = t, .hash = mix(1, image) };
-	__u64 *layout = bpf_map_lookup_elem(&layouts, &image);
 	struct ku_site *site;
+	__u64 key = find_site(ctx, t, image, b->time, &site);
 
-	w.layout = layout ? *(volatile __u64 *)layout : 0;
-	take_stack(ctx, &w);
-	site = bpf_map_lookup_elem(&sites, &w.hash);
 	if (!site)
-		site = new_site(&w, image, b->time);
-	if (!site) {
-		lose(image, KU_LOSS_SITES);
 		return 0;
-	}
 	totals_alloc(&site->totals, b->size);
 	if (cfg.weighs)
 		weigh_alloc(site, b);
-	return w.hash;
+	return key;
 }
 
 static __always_inline void leave_site(const struct ku_block *b, __u64 now)

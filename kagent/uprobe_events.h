@@ -30,6 +30,9 @@ enum ku_function {
 	KU_VALLOC,
 	KU_PVALLOC,
 	KU_NEW,
+	KU_MMAP,		/* p = f(p, size, ...) */
+	KU_MREMAP,		/* p = f(p, old size, size, flags, ...) */
+	KU_MUNMAP,		/* error = f(p, size) */
 	KU_FREE,		/* f(p, ...); from here on returns don't matter */
 	KU_DELETE,		/* the same: operator delete */
 	KU_LOADED,		/* the loader's _dl_debug_state(): objects are about to be mapped, or are */
@@ -114,6 +117,7 @@ struct ku_thread {
 	__u64 back;		/* the return address */
 	__u64 size;
 	__u64 out;		/* posix_memalign: where the address will be */
+	__u64 old_size;		/* mremap, munmap */
 	__u64 old_addr;		/* realloc: taken out of the live blocks meanwhile, */
 	struct ku_block old;	/* if it was there (time != 0) */
 	__u64 countdown;	/* bytes to the next sample, */
@@ -157,6 +161,7 @@ enum ku_loss {
 	KU_LOSS_NAMES,		/* map of names full */
 	KU_LOSS_READ,		/* posix_memalign's result could not be read */
 	KU_LOSS_RING,		/* trace event dropped */
+	KU_LOSS_REGIONS,	/* changes of mappings dropped: the ring was full */
 	KU_LOSS_HEIRLOOMS,	/* map of blocks that children have inherited full */
 	KU_LOSS_PROCESSES,	/* map of processes full, or one that kagent cannot see */
 	KU_LOSS_SAMPLED_OUT,	/* not chosen: no loss, but counted */
@@ -182,6 +187,7 @@ struct ku_row {
 struct ku_object {
 	__u64 start, end;
 	__u32 first, count;	/* rows */
+	__u32 quiet, reserved;	/* what it maps for itself is no event: the allocator, the C library */
 };
 #define KU_MAX_OBJECTS	65536
 
@@ -210,6 +216,17 @@ struct ku_event {
 	__u32 tid;
 	__u32 image, reserved;
 	__u32 function;		/* enum ku_function */
+};
+
+/* What became of a range of addresses; and forks, between them. */
+struct ku_region {
+	__u64 time, entered;	/* of the call: when it had returned, and when it was made */
+	__u64 addr, size;	/* mapped; size 0: nothing */
+	__u64 old_addr, old_size;	/* not mapped any more */
+	__u64 site;		/* of what was mapped; 0: none, or not wanted */
+	__u32 image, tid;
+	__u32 function;		/* enum ku_function, 0: a fork */
+	__u32 wanted;		/* what was mapped is to be recorded */
 };
 
 /* Settings; constant once loaded. */

@@ -103,6 +103,12 @@ struct {
 	__uint(max_entries, 4096);
 } bell SEC(".maps");
 
+/* struct ku_region: the address space in the order of its changes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+} regions SEC(".maps");
+
 /* Code and how it is unwound. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

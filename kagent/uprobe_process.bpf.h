@@ -14,6 +14,7 @@
 
 #include "kernel_types.h"
 #include "uprobe_maps.bpf.h"
+#include "uprobe_region.bpf.h"
 
 #define SIGSTOP 19
 #define SIGNAL_GROUP_EXIT 4	/* include/linux/sched/signal.h */
@@ -155,10 +156,13 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 		copy_layout(new.parent, new.image);
 		p->last_fork = new.start;
 	}
-	if (!new.pid || bpf_map_update_elem(&processes, &tgid, &new, BPF_ANY))
+	if (!new.pid || bpf_map_update_elem(&processes, &tgid, &new, BPF_ANY)) {
 		lose(p->image, KU_LOSS_PROCESSES);
-	else
-		ring_bell();
+		return 0;
+	}
+	if (!new.shares)
+		tell_fork(&new);
+	ring_bell();
 	return 0;
 }
 
