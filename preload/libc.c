@@ -19,19 +19,20 @@ WEAK_IMPORT(strerrordesc_np);
 WEAK_IMPORT(at_quick_exit);
 WEAK_IMPORT(pthread_atfork);
 
-static void (*at_exit)(int status);
+static void (*at_exit)(int status, bool last);
+static bool destructed_last;
 static void (*at_quick_exit_fn)(void);
 
 static void exit_handler(int status, void *arg)
 {
 	(void)arg;
-	at_exit(status);
+	at_exit(status, true);
 }
 
-void libc_at_exit(void (*fn)(int status), bool preloaded)
+void libc_at_exit(void (*fn)(int status, bool last), bool preloaded)
 {
-	if (on_exit || preloaded)
-		at_exit = fn;
+	at_exit = fn;
+	destructed_last = preloaded;
 	if (on_exit)
 		on_exit(exit_handler, NULL);
 }
@@ -40,7 +41,7 @@ void libc_at_exit(void (*fn)(int status), bool preloaded)
 __attribute__((destructor)) static void last_destructor(void)
 {
 	if (!on_exit && at_exit)
-		at_exit(0);
+		at_exit(0, destructed_last);
 }
 
 static void quick_exit_handler(void *arg)

@@ -14,10 +14,10 @@
 /*
  * @fn shall be called when the program exits, behind everything else that runs then:
  * handlers, destructors of every library. Its status, where the C library tells it,
- * else 0. To be called once, while constructors run; or later, and then musl has no
- * moment for it that would not come before others' destructors: it is not called.
+ * else 0. To be called once, while constructors run (@preloaded); or later, and then
+ * musl has no moment for it that would not come before others' destructors: not @last.
  */
-void libc_at_exit(void (*fn)(int status), bool preloaded);
+void libc_at_exit(void (*fn)(int status, bool last), bool preloaded);
 
 /* The same for quick_exit(). */
 void libc_at_quick_exit(void (*fn)(void));
