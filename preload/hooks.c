@@ -99,10 +99,9 @@ static __attribute__((noinline)) void *recorded_later(struct thread_state *t, vo
  * it keeps nothing across a call, so it saves few registers. (@caller is a copy, for
  * them only: what a pointer leads to is in memory, not in registers.)
  */
-static ALWAYS_INLINE void *obtained_inline(void *p, size_t size, struct frame_regs from,
-					   enum session_trace_op op)
+static ALWAYS_INLINE void *obtained_inline(struct thread_state *t, void *p, size_t size,
+					   struct frame_regs from, enum session_trace_op op)
 {
-	struct thread_state *t = thread_self;
 	struct frame_regs caller;
 	struct session_record *record;
 	struct stack_memo *m = NULL;
@@ -136,7 +135,9 @@ static ALWAYS_INLINE void *obtained_inline(void *p, size_t size, struct frame_re
 static __attribute__((noinline)) void *obtained(void *p, size_t size, struct frame_regs from,
 						enum session_trace_op op)
 {
-	return passes(thread_self, size) ? p : obtained_inline(p, size, from, op);
+	struct thread_state *t = thread_self;
+
+	return passes(t, size) ? p : obtained_inline(t, p, size, from, op);
 }
 
 /* The recorder lets go of @p, whose record is in @slot (NULL: in none). In general. */
@@ -218,11 +219,11 @@ static COLD void *unready_realloc(void *p, size_t size)
  * for its own. (Once there is a thread state or a live table, there are the real
  * functions.)
  */
-static __attribute__((noinline)) void *malloc_chosen(size_t size)
+static __attribute__((noinline, nonnull)) void *malloc_chosen(struct thread_state *t, size_t size)
 {
 	void *p = real.malloc(at_least(size));
 
-	return obtained_inline(p, size, HOOK_CALLER, TRACE_MALLOC);
+	return obtained_inline(t, p, size, HOOK_CALLER, TRACE_MALLOC);
 }
 
 /* The thread has no state yet. */
@@ -245,7 +246,7 @@ EXPORT void *malloc(size_t size)
 		return malloc_first(size);
 	if (passes(t, size))
 		return real.malloc(at_least(size));
-	return malloc_chosen(size);
+	return malloc_chosen(t, size);
 }
 
 /* Before anything is recorded, and when all is traced. */

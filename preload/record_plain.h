@@ -21,14 +21,15 @@
 static ALWAYS_INLINE bool plain_alloc(struct thread_state *t, uintptr_t addr, size_t size,
 				      const struct stack_memo *m, struct session_record **record)
 {
-	uint32_t *slot = live_slot_used(addr), index = t->free_head;
+	uint32_t *slot, index = t->free_head;
 	struct session_site *s = &recorder.sites[m->site];
 	struct session_record *r = &recorder.records[index];
 	int64_t pending;
 
-	if (unlikely(!slot))
-		return false;
 	if (unlikely(size > REC_SIZE_MAX))
+		return false;
+	slot = live_slot_used(addr);
+	if (unlikely(!slot))
 		return false;
 	if (unlikely(!index))
 		return false;
@@ -42,6 +43,8 @@ static ALWAYS_INLINE bool plain_alloc(struct thread_state *t, uintptr_t addr, si
 	if (unlikely(pending > FOLD_BYTES))
 		return false;
 	t->free_head = (uint32_t)r->time_stack;
+	/* The next one may have been freed long ago. */
+	__builtin_prefetch(&recorder.records[t->free_head], 1);
 	t->free_count--;
 	record_fill(index, addr, size, m->stack, t->time, t->thread);
 	__atomic_store_n(slot, index, __ATOMIC_RELAXED);
