@@ -32,8 +32,8 @@
 
 #define MEMO_NODE_BITS_MIN	9
 #define MEMO_NODE_BITS_MAX	13
-#define MEMO_WORDS	32768u
-#define MEMO_SEEN	2048u
+#define MEMO_WORDS	49152u
+#define MEMO_SEEN	4096u
 #define MEMO_RUN_SHARED	8u	/* words at least, where a list goes on in another */
 
 /* What is known of a stack. */

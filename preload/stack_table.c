@@ -148,8 +148,10 @@ static uint32_t append(const struct frame_cache *c, const struct stack_view *vie
 	__atomic_store_n(&frames->used, frames->used + view->depth, __ATOMIC_RELEASE);
 	__atomic_store_n(&stacks->used, index + 1u, __ATOMIC_RELEASE);
 	put(table, hash, word_of(hash, index));
-	recorder_loss(LOSS_DEPTH_CUT, !!(view->flags & STACK_CUT));
-	recorder_loss(LOSS_UNWIND, !!(view->flags & (STACK_PARTIAL | STACK_GUESSED)));
+	if (view->flags & STACK_CUT)
+		recorder_loss(LOSS_DEPTH_CUT, 1);
+	if (view->flags & (STACK_PARTIAL | STACK_GUESSED))
+		recorder_loss(LOSS_UNWIND, 1);
 	return index;
 }
 

@@ -9,6 +9,10 @@
  * into one of twice the size, and the old one stays, for readers that still look
  * at it. Where the hashes are equal, an insert compares the frames: stacks that
  * collide get another hash instead of being merged.
+ *
+ * A look-up believes what a word holds of the hash. A stack that is not in the table
+ * yet is taken for one that is with a chance of less than 2^-38 (the words that it is
+ * compared with are few), so one of a million such stacks with 1 : 250,000.
  */
 #ifndef PRELOAD_STACK_TABLE_H
 #define PRELOAD_STACK_TABLE_H
