@@ -10,8 +10,8 @@ unit-cfi-cflags := -D_GNU_SOURCE
 unit-cfi-ldlibs := -Wl,--wrap=_dl_find_object
 # The recorder without hooks and without a life of its own.
 recorder-srcs = $(filter-out preload/hooks% preload/got.c preload/attach_target.c preload/lifecycle.c \
-	preload/real% preload/session_open.c preload/fork_child.c preload/exit_report.c \
-	preload/early_arena.c,$(libleak-srcs))
+	preload/real% preload/session_open.c preload/fork_child.c preload/exit_report.c, \
+	$(libleak-srcs))
 unit-mmap_table-srcs = $(recorder-srcs)
 unit-mmap_table-cflags := -D_GNU_SOURCE -ftls-model=initial-exec -fno-omit-frame-pointer
 unit-config-srcs := preload/config.c
