@@ -162,7 +162,8 @@ static void init_header(struct shm *s)
 		h->section[id].entry_size = session_entry_size[id];
 }
 
-static void append_extent(struct shm *s, int id, uint64_t len)
+/* Bytes [off, off + len) of the file become the section's. */
+static void append_extent(struct shm *s, int id, uint64_t off, uint64_t len)
 {
 	struct session_header *h = s->hdr;
 	struct session_extent *table = (void *)((char *)h + SESSION_EXTENT_TABLE);
@@ -170,13 +171,14 @@ static void append_extent(struct shm *s, int id, uint64_t len)
 
 	table[h->extent_count] = (struct session_extent){
 		.section = (uint32_t)id,
-		.start = (uint32_t)(h->file_used / SESSION_PAGE),
+		.start = (uint32_t)(off / SESSION_PAGE),
 		.pages = (uint32_t)(len / SESSION_PAGE),
 	};
-	h->file_used += len;
+	if (h->file_used < off + len)
+		h->file_used = off + len;
 	__atomic_store_n(&h->extent_count, h->extent_count + 1, __ATOMIC_RELEASE);
 	sec->mapped += len;
-	sec->file_end = h->file_used;
+	sec->file_end = off + len;
 	__atomic_store_n(&h->section[id].bytes, sec->mapped, __ATOMIC_RELEASE);
 }
 
@@ -197,7 +199,7 @@ static int first_pages(struct shm *s)
 
 		sec->base = (char *)s->hdr + s->hdr->file_used;
 		sec->committed = SESSION_PAGE;
-		append_extent(s, (int)first_sections[i], SESSION_PAGE);
+		append_extent(s, (int)first_sections[i], s->hdr->file_used, SESSION_PAGE);
 	}
 	return 0;
 }
@@ -308,22 +310,44 @@ static bool is_huge(uint64_t at)
 	return at && at % HUGE_PAGE == 0;
 }
 
+/*
+ * Where in the file the next @len bytes of a section are. Large ones begin at a multiple
+ * of HUGE_PAGE; the last hole that was left before one is for small ones.
+ */
+static uint64_t extent_place(const struct shm *s, const struct shm_section *sec, uint64_t len)
+{
+	uint64_t end = s->hdr->file_used;
+
+	if (is_huge(sec->mapped) && huge_up(end) + len <= s->file_bytes)
+		return huge_up(end);
+	return len <= s->hole_end - s->hole ? s->hole : end;
+}
+
+static void use_place(struct shm *s, uint64_t off, uint64_t len)
+{
+	uint64_t end = s->hdr->file_used;
+
+	if (off == s->hole && off < s->hole_end) {
+		s->hole += len;
+	} else if (off > end) {
+		s->hole = end;
+		s->hole_end = off;
+	}
+}
+
 static int add_extent(struct shm *s, int id, uint64_t need)
 {
 	struct shm_section *sec = &s->sect[id];
-	uint64_t len = extent_bytes(s, sec, need), off = s->hdr->file_used;
+	uint64_t len = extent_bytes(s, sec, need), off = extent_place(s, sec, len);
 
-	/* (what is left out there stays a hole of the file) */
-	if (is_huge(sec->mapped) && huge_up(off) + len <= s->file_bytes)
-		off = huge_up(off);
 	if (s->hdr->extent_count == SESSION_MAX_EXTENTS || off + len > s->file_bytes)
 		return -EFBIG;
 	if (!sec->arena && move_to_arena(s, id))
 		return -ENOSPC;
 	if (!map_extent(s, sec->arena + sec->mapped, off, len))
 		return -ENOSPC;
-	s->hdr->file_used = off;
-	append_extent(s, id, len);
+	use_place(s, off, len);
+	append_extent(s, id, off, len);
 	return 0;
 }
 

@@ -50,6 +50,7 @@ struct shm {
 	char *arena;			/* address space of all sections that have grown */
 	uint64_t arena_bytes;
 	struct shm_section sect[SECT_MAX];
+	uint64_t hole, hole_end;	/* bytes of the file that no section has; see shm.c */
 	uint64_t dev, ino;
 	bool frozen;			/* never grows again */
 	char path[SHM_PATH_MAX];

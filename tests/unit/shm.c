@@ -128,7 +128,7 @@ static void sections_grow_side_by_side(void **state)
 static void large_sections(const char *file)
 {
 	static const int ids[] = { SECT_RECORDS, SECT_FRAMES, SECT_STRINGS };
-	uint64_t bytes[SECT_MAX] = { 0 };
+	uint64_t bytes[SECT_MAX] = { 0 }, used = 0;
 	int fd;
 
 	assert_int_equal(shm_create(&shm, file, 256 * MIB), 0);
@@ -145,6 +145,10 @@ static void large_sections(const char *file)
 	assert_true(bytes[SECT_RECORDS] > 4 * MIB);
 	assert_int_equal(((uintptr_t)shm.sect[SECT_RECORDS].base | shm.sect[SECT_RECORDS].mapped |
 			  shm.sect[SECT_RECORDS].file_end) % (2 * MIB), 0);
+	/* what is left out between large ones, small ones get */
+	for (int id = 0; id < SECT_MAX; id++)
+		used += shm.sect[id].mapped;
+	assert_true(shm.hdr->file_used <= used + SESSION_HEADER_SIZE + 4 * MIB);
 	shm_trim(&shm);
 	fd = open(file, O_RDONLY);
 	unlink(file);
