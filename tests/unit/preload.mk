@@ -2,6 +2,8 @@
 # Unit tests of libleak.so's parts, which are compiled into the test.
 unit-sampler-srcs := preload/sampler.c preload/clock.c preload/elf_object.c
 unit-sampler-cflags := -D_GNU_SOURCE
+unit-clock-srcs := preload/clock.c preload/elf_object.c
+unit-clock-cflags := -D_GNU_SOURCE
 unit-cfi-srcs := preload/cfi.c preload/cfi_row.c preload/cfi_expr.c preload/recipes.c preload/eh_frame.c \
 	preload/objects.c preload/objects_listed.c preload/cfi_epilogue.c preload/epilogue.c preload/x86_insn.c
 unit-epilogue-srcs := $(unit-cfi-srcs)
