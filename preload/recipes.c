@@ -51,9 +51,22 @@ static recipe_t pack(const struct cfi_rule *rule)
 	       (recipe_t)below << 5 | ((recipe_t)cfa & 0x7fff) << 16;
 }
 
+/* All of @ip: the bucket's bits, then the tag's. */
+static uint64_t key_of(uintptr_t ip)
+{
+	uint64_t page = recipe_page(ip);
+
+	return page >> 27 << 39 | (ip >> 6 & 63) << 33 | (page & ((1ull << 27) - 1)) << 6 | (ip & 63);
+}
+
+static uint64_t *bucket_of(uint64_t key)
+{
+	return recipe_table + (key >> RECIPE_TAG_BITS) * RECIPE_WAYS;
+}
+
 static void remember(uint64_t key, recipe_t r)
 {
-	uint64_t *bucket = recipe_table + (key >> RECIPE_TAG_BITS) * RECIPE_WAYS;
+	uint64_t *bucket = bucket_of(key);
 	uint64_t word = key << RECIPE_BITS | r;
 	uint64_t empty = 0;
 
@@ -62,11 +75,6 @@ static void remember(uint64_t key, recipe_t r)
 						__ATOMIC_RELAXED))
 			return;
 	__atomic_store_n(&bucket[key % RECIPE_WAYS], word, __ATOMIC_RELAXED);
-}
-
-static uint64_t key_of(uintptr_t ip)
-{
-	return (ip * 0x9e3779b97f4a7c15ull) & ((1ull << 48) - 1);
 }
 
 static COLD recipe_t make(uintptr_t ip)
@@ -82,7 +90,7 @@ static COLD recipe_t make(uintptr_t ip)
 static recipe_t find(uintptr_t ip)
 {
 	uint64_t key = key_of(ip), tag = key << RECIPE_BITS;
-	const uint64_t *bucket = recipe_table + (key >> RECIPE_TAG_BITS) * RECIPE_WAYS;
+	const uint64_t *bucket = bucket_of(key);
 
 	for (int i = 0; i < RECIPE_WAYS; i++) {
 		uint64_t word = __atomic_load_n(&bucket[i], __ATOMIC_RELAXED);

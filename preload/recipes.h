@@ -4,15 +4,16 @@
  * cache of cfi.h's rules.
  *
  * A recipe and the address it belongs to share one 8-byte word, so that a
- * reader never sees half of an update and no lock is needed: a 48-bit address
- * is multiplied by an odd constant (a bijection), 15 bits of the product select
- * a bucket of one cache line and the other 33 are kept as the tag; 31 bits are
- * left for the rule.
+ * reader never sees half of an update and no lock is needed. Of a 48-bit address
+ * the 36 bits that name its page are multiplied by an odd constant (a bijection): 9
+ * bits of the product select one of 512 pages of buckets, and bits 6 to 11 of the
+ * address a bucket there, which is one cache line. The other 33 are kept as the tag;
+ * 31 bits are left for the rule. So what is near is near here, too, and code that is
+ * new costs few page faults.
  *
  * In front of the buckets is a table with one word for each of 32768 places, for
- * what is in use now: eight addresses share a cache line there, mostly addresses
- * that are near each other. Here the line is chosen by a product, too, of the
- * address / 64, and the place in the line by its bits 3 to 5.
+ * what is in use now: here 6 bits of the product select one of 64 pages, and bits 3
+ * to 11 of the address the place.
  */
 #ifndef PRELOAD_RECIPES_H
 #define PRELOAD_RECIPES_H
@@ -51,13 +52,19 @@ void recipes_flush(void);
 /* The recipe of @ip, which is not in front, and is from now on. */
 recipe_t recipe_behind(uintptr_t ip);
 
+/* The 4 KiB of code that @ip is in, scattered: a bijection of 36 bits. */
+static ALWAYS_INLINE uint64_t recipe_page(uintptr_t ip)
+{
+	return (ip >> 12) * 0x9e3779b97f4a7c15ull & ((1ull << 36) - 1);
+}
+
 /* Where it is in front, and the tag that it has there: together they are the address. */
 static ALWAYS_INLINE uint64_t *recipe_place(uintptr_t ip, uint64_t *tag)
 {
-	uint64_t near = (ip >> 6) * 0x9e3779b97f4a7c15ull & ((1ull << 42) - 1);
+	uint64_t page = recipe_page(ip);
 
-	*tag = (near & ((1ull << 30) - 1)) << 34 | (ip & 7) << RECIPE_BITS;
-	return &recipe_front[(near >> 30) << 3 | (ip >> 3 & 7)];
+	*tag = (page & ((1ull << 30) - 1)) << 34 | (ip & 7) << RECIPE_BITS;
+	return &recipe_front[(page >> 30) << 9 | (ip >> 3 & 511)];
 }
 
 static ALWAYS_INLINE recipe_t recipe_for(uintptr_t ip)
