@@ -28,6 +28,7 @@
 
 #define LOOK_NS		500000000ull	/* how often the processes are looked at without a cause */
 #define TRACE_NS	10000000	/* with a trace */
+#define COST_NS		100000000	/* with a limit to what it costs */
 #define CUT_SHARE	10		/* one in so many stacks may look cut without a word */
 
 struct run {
@@ -103,6 +104,7 @@ static int open_family(struct run *run)
 			.pid = (pid_t)o->pid, .await_exec = o->program != NULL, .trace = o->trace,
 			.children = o->children, .next_programs = o->children && o->program,
 			.depth = (uint32_t)o->depth, .sampling = sampling_of(o),
+			.max_overhead = (unsigned int)o->max_overhead,
 			.min_size = o->min_size, .max_size = o->max_size,
 			.max_blocks = (uint32_t)o->max_objects,
 		},
@@ -168,7 +170,8 @@ static int control(struct run *run)
 {
 	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
 				{ .fd = heap_family_fd(run->family), .events = POLLIN } };
-	const struct timespec wait = { .tv_nsec = run->o->trace ? TRACE_NS : LOOK_NS };
+	const struct timespec wait = { .tv_nsec = run->o->trace ? TRACE_NS :
+						  run->o->max_overhead ? COST_NS : LOOK_NS };
 	bool wanted = true;
 
 	printf("%s\n", heap_family_allocator(run->family));

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* heap_family.c - see heap_family.h. */
 #define _GNU_SOURCE
-#include "kagent/heap_family.h"
+#include "kagent/heap_family_private.h"
 
 #include "common/array.h"
-#include "common/fmt.h"
-#include "common/session_name.h"
 #include "kagent/family_probes.h"
+#include "kagent/heap_overhead.h"
 #include "kagent/stop.h"
 
 #include <errno.h>
@@ -17,52 +16,16 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LOOK_NS		500000000ull	/* how often modules are looked at without a cause */
 #define SPARE_ROWS	(1u << 17)	/* 8 bytes each */
 #define UNKNOWN_ROWS	(1u << 20)
-#define MAX_SAME_NAME	10000
-#define ROOT		1u		/* image of the process that was asked for */
-
-/* One program image. */
-struct member {
-	struct ku_process p;		/* as it was seen last */
-	struct process_image image;
-	struct heap_inherited inherited;
-	struct heap_session *session;
-	char *path;			/* of the session */
-	uint32_t released;		/* KU_HELD_*: it has been let go on */
-	uint32_t loads;			/* when its modules were looked at, */
-	uint64_t looked_ns;
-	bool met, told;			/* told: the tracer, how its code is unwound */
-	struct heap_regions regions;
-	bool ended, final;		/* final: all that it forked is known */
-	bool by_exec, unknown;		/* unknown: whose malloc it calls */
-	int status;
-	uint32_t parent_pid;
-	uint64_t start_ticks, parent_start_ticks;
-};
-
-struct heap_family {
-	struct heap_family_settings s;
-	struct heap_tracer *tracer;
-	struct code_layouts *layouts;
-	struct family_probes *probes;
-	struct member **list;		/* ascending by image */
-	size_t count, room;
-	uint32_t changes;
-	size_t cut, stacks;		/* of the sessions that are complete */
-	pid_t *ended_pids;		/* whose sessions are complete */
-	size_t ended_count, ended_room;
-	int pidfd;			/* of the process that was asked for */
-	int region_err;
-	bool finals;			/* an end that is seen now is final */
-};
 
 /* ---- members ------------------------------------------------------------------------ */
 
-static struct member *find_member(const struct heap_family *f, uint32_t image)
+struct member *family_find(const struct heap_family *f, uint32_t image)
 {
 	size_t low = 0, high = f->count;
 
@@ -107,7 +70,7 @@ static void free_member(struct member *m)
 	free(m);
 }
 
-static bool has_run(const struct heap_family *f, const struct member *m)
+bool family_has_run(const struct heap_family *f, const struct member *m)
 {
 	return m->p.on || !f->s.program;
 }
@@ -118,7 +81,7 @@ static int take_process(void *arg, const void *key, const void *value)
 {
 	struct heap_family *f = arg;
 	const struct ku_process *p = value;
-	struct member *m = find_member(f, p->image);
+	struct member *m = family_find(f, p->image);
 
 	(void)key;
 	if (p->shares)
@@ -134,7 +97,7 @@ static int take_ended(void *arg, const void *key, const void *value)
 {
 	struct heap_family *f = arg;
 	const struct ku_ended *e = value;
-	struct member *m = find_member(f, e->p.image);
+	struct member *m = family_find(f, e->p.image);
 
 	(void)key;
 	if (!m)
@@ -168,7 +131,7 @@ static int take_all(struct heap_family *f)
 /* One that has ended before it did anything that the programs could have seen. */
 static void take_unseen_end(struct heap_family *f)
 {
-	struct member *root = find_member(f, ROOT);
+	struct member *root = family_find(f, FAMILY_ROOT);
 	struct pollfd end = { .fd = f->pidfd, .events = POLLIN };
 
 	if (root && !root->p.start && poll(&end, 1, 0) > 0)
@@ -180,7 +143,7 @@ static void take_unseen_end(struct heap_family *f)
 /* A child that was forked and not looked at yet; it begins with its parent's modules. */
 static int meet_child(struct heap_family *f, struct member *m, struct heir *heir)
 {
-	const struct member *parent = find_member(f, m->p.parent);
+	const struct member *parent = family_find(f, m->p.parent);
 	int err;
 
 	*heir = (struct heir){ .parent = m->p.parent, .start = m->p.start, .to = &m->inherited };
@@ -239,7 +202,7 @@ static int meet_all(struct heap_family *f)
 /* A child's are its parent's as of now: what came before the fork has been dealt with. */
 static int inherit_regions(struct heap_family *f, struct member *m)
 {
-	const struct member *parent = find_member(f, m->p.parent);
+	const struct member *parent = family_find(f, m->p.parent);
 	int err = parent ? heap_regions_inherit(&m->regions, &parent->regions) : 0;
 
 	for (size_t i = 0; i < m->regions.count && !err; i++)
@@ -251,10 +214,10 @@ static int inherit_regions(struct heap_family *f, struct member *m)
 static void take_region(void *arg, const struct ku_region *e)
 {
 	struct heap_family *f = arg;
-	struct member *m = find_member(f, e->image);
+	struct member *m = family_find(f, e->image);
 
 	if (!m && !meet_all(f))
-		m = find_member(f, e->image);
+		m = family_find(f, e->image);
 	if (m && (e->function ? heap_regions_apply(&m->regions, e) : inherit_regions(f, m)))
 		f->region_err = -ENOMEM;
 }
@@ -277,7 +240,7 @@ static int look_at_modules(struct heap_family *f, struct member *m)
 	m->looked_ns = stop_now_ns();
 	if (m->image.count != known || m->image.epoch != epoch)
 		m->told = false;
-	if (err == -ESRCH && m->p.image == ROOT && f->s.program && m->p.start_code)
+	if (err == -ESRCH && m->p.image == FAMILY_ROOT && f->s.program && m->p.start_code)
 		err = process_image_place(&m->image, f->s.program, m->p.start_code);
 	return err == -ESRCH ? 0 : err;
 }
@@ -334,100 +297,16 @@ static int release(struct heap_family *f, struct member *m)
 	if (!held || m->ended)
 		return 0;
 	err = look_at_modules(f, m);
-	if (m->p.image != ROOT && !m->image.program)
+	if (m->p.image != FAMILY_ROOT && !m->image.program)
 		process_image_remember_program(&m->image);
 	/* the first program's was found before it ran */
-	if (m->p.image == ROOT && f->s.program)
+	if (m->p.image == FAMILY_ROOT && f->s.program)
 		heap_tracer_know(f->tracer, &m->p);
 	else if (!err)
 		probe_program(f, m, held != KU_HELD_AT_EXEC);
 	tell_layout(f, m);
 	m->released |= held;
 	kill((pid_t)m->p.pid, SIGCONT);
-	return err;
-}
-
-/* ---- sessions ------------------------------------------------------------------------- */
-
-static int name_session(const struct heap_family *f, struct member *m)
-{
-	char name[4096], plain[4096], path[4096];
-	bool has_pid;
-	int err;
-
-	if (m->p.image == ROOT) {
-		m->path = strdup(f->s.path);
-		unlink(f->s.path);	/* who watches the directory is to see a new file */
-		return m->path ? 0 : -ENOMEM;
-	}
-	process_image_program(&m->image, name, sizeof(name));
-	err = session_name_expand(f->s.pattern, (pid_t)m->p.pid, name, plain, sizeof(plain), &has_pid);
-	snprintf(path, sizeof(path), "%s", plain);
-	for (unsigned int n = 1; !err && !access(path, F_OK) && n < MAX_SAME_NAME; n++)
-		err = session_name_number(plain, n, path, sizeof(path));
-	m->path = err ? NULL : strdup(path);
-	return err || m->path ? err : -ENOMEM;
-}
-
-/* A forked child has one once it has allocated or freed something; a program in any case. */
-static bool wants_session(const struct heap_family *f, const struct member *m)
-{
-	if (m->session || m->unknown || !has_run(f, m))
-		return false;
-	if (m->p.image == ROOT)
-		return true;
-	return m->p.parent ? m->p.used : m->released & ~KU_HELD_AT_EXEC || m->p.used || m->ended;
-}
-
-static int open_session(struct heap_family *f, struct member *m)
-{
-	const struct heap_tracer_settings *s = &f->s.tracer;
-	const struct heap_session_facts facts = {
-		.image = m->p.image, .min_size = s->min_size, .max_size = s->max_size,
-		.depth = s->depth,
-		.cmdline = m->p.image == ROOT ? f->s.cmdline : NULL,
-		.inherited = &m->inherited, .regions = &m->regions, .parent_pid = m->parent_pid,
-		.parent_start_ticks = m->parent_start_ticks,
-	};
-	int err = name_session(f, m);
-
-	if (!err)
-		err = heap_session_open(m->path, &facts, f->tracer, &m->image, &m->session);
-	return err ? err : heap_session_sync(m->session);
-}
-
-static int open_sessions(struct heap_family *f)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < f->count && !err; i++)
-		if (wants_session(f, f->list[i]))
-			err = open_session(f, f->list[i]);
-	return err;
-}
-
-static enum session_end reason_of(const struct member *m)
-{
-	if (!m->ended)
-		return SESSION_END_DETACH;
-	if (m->by_exec)
-		return SESSION_END_EXEC;
-	return WIFEXITED(m->status) ? SESSION_END_EXIT : SESSION_END_NONE;
-}
-
-static int close_session(struct heap_family *f, struct member *m)
-{
-	size_t cut, all;
-	int err;
-
-	if (!m->session)
-		return 0;
-	heap_session_cut(m->session, &cut, &all);
-	f->cut += cut;
-	f->stacks += all;
-	err = heap_session_close(m->session, reason_of(m),
-				 m->ended && WIFEXITED(m->status) ? WEXITSTATUS(m->status) : 0);
-	m->session = NULL;
 	return err;
 }
 
@@ -446,10 +325,11 @@ static int remember_pid(struct heap_family *f, pid_t pid)
 
 static int bury(struct heap_family *f, struct member *m)
 {
-	int err = close_session(f, m);
+	int err = family_close_session(f, m);
 
 	if (m->path && remember_pid(f, (pid_t)m->p.pid) && !err)
 		err = -ENOMEM;
+	f->cpu_of_ended += m->cpu;
 	code_layouts_leave(f->layouts, m->p.image);
 	if (!err)
 		err = heap_tracer_drop(f->tracer, m->p.image);
@@ -484,7 +364,7 @@ static int look_at_all_modules(struct heap_family *f)
 	for (size_t i = 0; i < f->count && !err; i++) {
 		struct member *m = f->list[i];
 
-		if (m->ended || !has_run(f, m) || m->p.held != m->released)
+		if (m->ended || !family_has_run(f, m) || m->p.held != m->released)
 			continue;
 		if ((m->loads != m->p.loads || now - m->looked_ns > LOOK_NS))
 			err = look_at_modules(f, m);
@@ -493,7 +373,7 @@ static int look_at_all_modules(struct heap_family *f)
 	return err;
 }
 
-static int catch_up(struct heap_family *f)
+int family_catch_up(struct heap_family *f)
 {
 	int err;
 
@@ -505,46 +385,50 @@ static int catch_up(struct heap_family *f)
 		err = release(f, f->list[i]);
 	if (!err)
 		err = look_at_all_modules(f);
-	return err ? err : open_sessions(f);
+	return err ? err : family_open_sessions(f);
 }
 
-/* ---- trace ------------------------------------------------------------------------------ */
+/* ---- cost ------------------------------------------------------------------------------- */
 
-/* The first event of a process may be there before the process has been met. */
-static void take_event(void *arg, const struct ku_event *e)
+static uint64_t cpu_ns(pid_t pid)
 {
-	struct heap_family *f = arg;
-	const struct member *m = find_member(f, e->image);
+	struct timespec used;
+	clockid_t clock;
 
-	if (!m || (!m->session && !m->unknown)) {
-		catch_up(f);
-		m = find_member(f, e->image);
-	}
-	if (m && m->session)
-		heap_session_trace(m->session, e);
-}
-
-static int take_events(struct heap_family *f)
-{
-	int err = 0;
-
-	if (!f->s.tracer.trace)
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
 		return 0;
-	heap_tracer_poll(f->tracer, take_event, f);
-	for (size_t i = 0; i < f->count && !err; i++)
-		if (f->list[i]->session)
-			err = heap_session_sync_trace(f->list[i]->session);
-	return err;
+	return (uint64_t)used.tv_sec * 1000000000ull + (uint64_t)used.tv_nsec;
+}
+
+/* (What a process has used between the last look and its end is not counted.) */
+static void control_cost(struct heap_family *f)
+{
+	uint64_t all = f->cpu_of_ended;
+
+	if (!f->overhead)
+		return;
+	for (size_t i = 0; i < f->count; i++) {
+		struct member *m = f->list[i];
+		uint64_t now = m->ended ? 0 : cpu_ns((pid_t)m->p.pid);
+
+		if (!m->cpu_start && now)
+			m->cpu_start = now;	/* of a program before this one */
+		if (now > m->cpu_start)
+			m->cpu = now - m->cpu_start;
+		all += m->cpu;
+	}
+	heap_overhead_control(f->overhead, all);
 }
 
 /* ---- all of it ---------------------------------------------------------------------------- */
 
 int heap_family_look(struct heap_family *f)
 {
-	int err = catch_up(f);
+	int err = family_catch_up(f);
 
 	if (!err)
-		err = take_events(f);
+		err = family_take_events(f);
+	control_cost(f);
 	return err ? err : bury_all(f);
 }
 
@@ -576,21 +460,6 @@ int heap_family_sync(struct heap_family *f, pid_t pid, enum heap_family_has *has
 	if (has)
 		*has = found;
 	return err;
-}
-
-void heap_family_cut(const struct heap_family *f, size_t *cut, size_t *all)
-{
-	*cut = f->cut;
-	*all = f->stacks;
-	for (size_t i = 0; i < f->count; i++) {
-		size_t one, stacks;
-
-		if (!f->list[i]->session)
-			continue;
-		heap_session_cut(f->list[i]->session, &one, &stacks);
-		*cut += one;
-		*all += stacks;
-	}
 }
 
 int heap_family_fd(const struct heap_family *f)
@@ -634,12 +503,17 @@ static int open_tracer(struct heap_family *f, struct member *root, char *why, si
 			f->s.command, strerror(lacks ? lacks : ENOTSUP));
 	err = family_probes_begin(f->probes, f->tracer, &root->image, pid, why, size);
 	tell_layout(f, root);
+	if (err || !s.max_overhead)
+		return err;
+	err = heap_overhead_open(f->tracer, s.max_overhead, f->s.command, &f->overhead);
+	if (err)
+		snprintf(why, size, "--max-overhead: the cost can't be measured: %s", strerror(-err));
 	return err;
 }
 
 static int open_root(struct heap_family *f, char *why, size_t size)
 {
-	const struct ku_process p = { .image = ROOT, .pid = (uint32_t)f->s.tracer.pid,
+	const struct ku_process p = { .image = FAMILY_ROOT, .pid = (uint32_t)f->s.tracer.pid,
 				      .on = !f->s.program };
 	struct member *root = add_member(f, &p);
 	int err;
@@ -670,7 +544,7 @@ int heap_family_open(const struct heap_family_settings *settings, struct heap_fa
 	err = f->layouts && f->probes ? open_root(f, why, why_size) : -ENOMEM;
 	if (!err) {
 		heap_tracer_start(f->tracer);
-		err = open_sessions(f);
+		err = family_open_sessions(f);
 		if (err)
 			snprintf(why, why_size, "can't write %s: %s", f->s.path, strerror(-err));
 	}
@@ -699,7 +573,7 @@ int heap_family_close(struct heap_family *f)
 	if (!err)
 		err = heap_family_look(f);
 	for (size_t i = 0; i < f->count; i++) {
-		last = close_session(f, f->list[i]);
+		last = family_close_session(f, f->list[i]);
 		err = err ? err : last;
 	}
 	return err;
@@ -715,9 +589,10 @@ void heap_family_free(struct heap_family *f)
 	}
 	for (size_t i = 0; i < f->count; i++) {
 		if (f->list[i]->session)
-			close_session(f, f->list[i]);
+			family_close_session(f, f->list[i]);
 		free_member(f->list[i]);
 	}
+	heap_overhead_free(f->overhead);
 	heap_tracer_free(f->tracer);
 	code_layouts_free(f->layouts);
 	family_probes_free(f->probes);

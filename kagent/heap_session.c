@@ -369,6 +369,7 @@ static void set_sampling(struct heap_session *s)
 	h->mean_count = (uint8_t)(s->sampling.last + 1);
 	memcpy(h->sample_mean, s->sampling.mean, sizeof(h->sample_mean));
 	h->sample_mean[0] = 1;
+	h->self_ns = heap_tracer_self_ns(s->t);
 }
 
 static void set_clock(struct heap_session *s)

@@ -27,6 +27,7 @@ struct heap_tracer {
 	struct trace_events *events;	/* NULL: children are not followed */
 	struct heap_probes_facts how;
 	size_t probe_count;
+	uint64_t self_ns;
 	int no_events;			/* errno */
 	bool by_rows;
 	uint32_t max_rows;
@@ -88,7 +89,7 @@ static void configure(struct heap_tracer *t, const struct heap_tracer_settings *
 
 	*cfg = (struct ku_config){
 		.min_size = s->min_size, .max_size = s->max_size, .depth = s->depth,
-		.pid = (uint32_t)s->pid, .weighs = s->sampling.kind != SAMPLE_ALL,
+		.pid = (uint32_t)s->pid, .weighs = s->sampling.kind != SAMPLE_ALL || s->max_overhead,
 		.trace = s->trace, .await_exec = s->await_exec, .rows = a->rows,
 		.by_place = a->way == PROBES_INHERITED,
 		.children = a->way == PROBES_INHERITED && s->children,
@@ -381,6 +382,53 @@ void heap_tracer_sampling(const struct heap_tracer *t, struct heap_sampling *out
 	out->last = __atomic_load_n(&state->means, __ATOMIC_ACQUIRE);
 	out->kind = out->last ? (enum session_sampling)state->sampling : SAMPLE_ALL;
 	memcpy(out->mean, state->mean, sizeof(out->mean));
+}
+
+void heap_tracer_raise(struct heap_tracer *t, uint64_t mean)
+{
+	struct ku_state *state = (struct ku_state *)&t->skel->bss->state;
+	uint32_t next = state->means + 1;
+
+	if (next == KU_MAX_MEANS)
+		return;
+	if (!state->means)
+		state->sampling = KU_BY_BYTES;
+	state->mean[next] = mean;
+	__atomic_store_n(&state->means, next, __ATOMIC_RELEASE);
+}
+
+void heap_tracer_cost(const struct heap_tracer *t, struct heap_cost *out)
+{
+	const struct uprobe *k = t->skel;
+	const struct bpf_program *progs[] = { k->progs.on_enter, k->progs.on_leave,
+					      k->progs.on_session, k->progs.on_free };
+
+	*out = (struct heap_cost){ 0, 0 };
+	for (size_t i = 0; i < sizeof(progs) / sizeof(*progs); i++) {
+		struct bpf_prog_info info = { .type = 0 };
+		uint32_t len = sizeof(info);
+
+		if (bpf_program__fd(progs[i]) < 0 ||
+		    bpf_obj_get_info_by_fd(bpf_program__fd(progs[i]), &info, &len))
+			continue;
+		out->ns += info.run_time_ns;
+		out->runs += info.run_cnt;
+	}
+}
+
+void heap_tracer_spent(struct heap_tracer *t, uint64_t ns)
+{
+	t->self_ns = ns;
+}
+
+uint64_t heap_tracer_self_ns(const struct heap_tracer *t)
+{
+	return t->self_ns;
+}
+
+int heap_tracer_more_probes(struct heap_tracer *t, struct heap_probes **out)
+{
+	return heap_probes_new(&t->how, out);
 }
 
 /* ---- processes ---------------------------------------------------------------------- */

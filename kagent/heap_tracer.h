@@ -9,6 +9,7 @@
 #include "common/session_format.h"
 #include "kagent/allocator.h"
 #include "kagent/code_layouts.h"
+#include "kagent/heap_probes.h"
 #include "kagent/map_walk.h"
 #include "kagent/uprobe_events.h"
 
@@ -34,6 +35,7 @@ struct heap_tracer_settings {
 	bool trace;
 	uint32_t depth;
 	struct heap_sampling sampling;
+	unsigned int max_overhead;	/* percent, 0: whatever it costs; see heap_overhead.h */
 	uint64_t min_size, max_size;
 	uint32_t max_blocks;
 	uint32_t max_rows;	/* room for unwind rows */
@@ -69,6 +71,22 @@ bool heap_tracer_follows(const struct heap_tracer *t, int *why);
 
 /* Which allocations are recorded. */
 void heap_tracer_sampling(const struct heap_tracer *t, struct heap_sampling *out);
+
+/* Another mean is in force from now on: BYTES if everything was recorded before. */
+void heap_tracer_raise(struct heap_tracer *t, uint64_t mean);
+
+/* What the programs have cost, if somebody has made the kernel keep account of it. */
+struct heap_cost {
+	uint64_t ns, runs;
+};
+void heap_tracer_cost(const struct heap_tracer *t, struct heap_cost *out);
+
+/* What recording has cost in all, for the sessions (ns). */
+void heap_tracer_spent(struct heap_tracer *t, uint64_t ns);
+uint64_t heap_tracer_self_ns(const struct heap_tracer *t);
+
+/* For probes of another kind, to be freed before the tracer. 0 or -errno. */
+int heap_tracer_more_probes(struct heap_tracer *t, struct heap_probes **out);
 
 /* ---- processes -------------------------------------------------------------------------- */
 

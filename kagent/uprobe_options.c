@@ -11,7 +11,7 @@
 #define SAMPLE_BYTES_MAX (1ull << 40)
 
 enum {
-	OPT_OUTPUT = 256, OPT_DEPTH, OPT_MAX_OBJECTS, OPT_DURATION, OPT_WIDE, OPT_SAMPLE,
+	OPT_OUTPUT = 256, OPT_DEPTH, OPT_MAX_OBJECTS, OPT_DURATION, OPT_WIDE, OPT_SAMPLE, OPT_MAX_OVERHEAD,
 	/* for memleak */
 	OPT_CONTROL, OPT_AWAIT_EXEC, OPT_CHILDREN, OPT_TRACE,
 };
@@ -26,6 +26,7 @@ static const struct option_def defs[] = {
 	{ 'a', "show-allocs", NULL, "print each block: address and size", 0 },
 	{ 's', "sample-rate", "N", "record one in N allocations, chosen at random", 0 },
 	{ OPT_SAMPLE, "sample", "BYTES", "record one allocation per so many bytes on average", 0 },
+	{ OPT_MAX_OVERHEAD, "max-overhead", "PERCENT", NULL, 0 },
 	{ 'z', "min-size", "BYTES", "record only blocks of at least this size", 0 },
 	{ 'Z', "max-size", "BYTES", "record only blocks of at most this size", 0 },
 	{ OPT_DEPTH, "depth", "N", "frames per stack, 1 to 127 (64)", 0 },
@@ -132,6 +133,8 @@ static int set(void *ctx, int id, const char *arg)
 		return take_number("--top", arg, 0, UINT32_MAX, &o->top);
 	case 's':
 		return take_number("--sample-rate", arg, 1, UINT32_MAX, &o->sample);
+	case OPT_MAX_OVERHEAD:
+		return take_number("--max-overhead", arg, 1, 1000, &o->max_overhead);
 	case OPT_SAMPLE:
 		return set_sample(o, arg);
 	case 'z':

@@ -10,7 +10,7 @@
 
 struct uprobe_options {
 	struct interval_words words;
-	uint64_t pid, older_ms, top, sample, sample_bytes, min_size, max_size, depth, max_objects;
+	uint64_t pid, older_ms, top, sample, sample_bytes, max_overhead, min_size, max_size, depth, max_objects;
 	uint64_t duration_ns;		/* 0: no limit */
 	const char *object, *output;
 	const char *program;		/* that the process is about to execute; NULL: it runs */

@@ -54,7 +54,7 @@ bool engine_probes_command(const struct settings *s, char program[PATH_MAX])
 	why = why_not_preloaded(program_judge(path, program));
 	if (s->engine == ENGINE_UPROBE)
 		return true;
-	if (!why || !may_probe() || settings_probes_lack(s))
+	if (!why || !may_probe())
 		return false;
 	snprintf(sentence, sizeof(sentence), "%s: %s", fmt_name_buf(name, sizeof(name), program), why);
 	return choose_uprobes(sentence);
@@ -100,8 +100,8 @@ int engine_for_process(const struct settings *s, pid_t pid, enum settings_engine
 	*engine = ENGINE_UPROBE;
 	if (engine_probes_instead(s, pid, why.text))
 		return 0;
-	fprintf(stderr, "memleak: %s; %s\n", why.text, may_probe() ? settings_probes_lack(s) :
-		"run memleak as root to record it through uprobes (--engine=uprobe)");
+	fprintf(stderr, "memleak: %s; run memleak as root to record it through uprobes "
+		"(--engine=uprobe)\n", why.text);
 	return STATUS_FAILED;
 }
 
@@ -109,6 +109,6 @@ bool engine_probes_instead(const struct settings *s, pid_t pid, const char *sent
 {
 	enum program_fit fit;
 
-	return s->engine == ENGINE_AUTO && may_probe() && !settings_probes_lack(s) &&
+	return s->engine == ENGINE_AUTO && may_probe() &&
 	       can_hold_probes(pid, &fit) && choose_uprobes(sentence);
 }

@@ -82,6 +82,8 @@ static void add_settings(struct words *w, const struct settings *s)
 		add_word(w, "--sample-rate=%" PRIu64, s->sample_rate);
 	if (s->sample_bytes)
 		add_word(w, "--sample=%" PRIu64, s->sample_bytes);
+	if (s->max_overhead)
+		add_word(w, "--max-overhead=%u", s->max_overhead);
 	if (s->min_size)
 		add_word(w, "--min-size=%" PRIu64, s->min_size);
 	if (s->max_size)

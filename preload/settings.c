@@ -381,8 +381,6 @@ static int check(struct settings *s, int argc, char **argv, int rest)
 		return conflict("--serve-token is for --serve HOST:PORT");
 	if (s->trace && outputs_claim_stdout(&s->outputs))
 		return conflict("-t prints to standard output: give the report a file");
-	if (s->engine == ENGINE_UPROBE && settings_probes_lack(s))
-		return conflict(settings_probes_lack(s));
 	if (s->kernel && !s->argv && !s->pid_count)
 		return conflict("--kernel is for -c or -p: without them only the kernel is traced");
 	s->action = s->argv ? SETTINGS_RUN : s->pid_count ? SETTINGS_ATTACH : SETTINGS_KERNEL;
@@ -456,11 +454,4 @@ char *settings_recording(const struct settings *s, const char *pattern)
 		return NULL;
 	}
 	return text;
-}
-
-const char *settings_probes_lack(const struct settings *s)
-{
-	if (s->max_overhead)
-		return "--max-overhead is not to be had with uprobes: use -s N or -z SIZE";
-	return NULL;
 }

@@ -74,9 +74,6 @@ char *settings_recording(const struct settings *s, const char *pattern);
 int settings_session_path(const char *pattern, pid_t pid, const char *program, bool several,
 			  char path[PATH_MAX]);
 
-/* Why the engine with probes cannot record what is asked for; NULL: it can. */
-const char *settings_probes_lack(const struct settings *s);
-
 /* Where the kernel's session is kept that belongs to sessions named `pattern`. */
 void settings_kernel_path(const char *pattern, char path[PATH_MAX]);
 
