@@ -13,8 +13,8 @@ define libleak-musl-rules
 $(call compile-rules,libleak-musl,)
 $(O)/libleak-musl.so: $$(libleak-musl-objs) $(libleak-map)
 	@$$(call say,LD,$$@)
-	$$(Q)$(CC) -shared -nostdlib $(LDFLAGS) -Wl,-soname,libleak-musl.so -Wl,-z,now,-z,relro,-z,noseparate-code \
-		-Wl,--version-script=$(libleak-map) -o $$@ $$(libleak-musl-objs) -lgcc
+	$$(Q)$(CC) -shared -nostdlib $(LDFLAGS) -Wl,-z,undefs,-z,now,-z,relro,-z,noseparate-code \
+		-Wl,-soname,libleak-musl.so -Wl,--version-script=$(libleak-map) -o $$@ $$(libleak-musl-objs) -lgcc
 endef
 late-rules += libleak-musl-rules
 libraries += $(O)/libleak-musl.so

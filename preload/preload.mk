@@ -23,4 +23,5 @@ else
 libleak-srcs += preload/frame_step_generic.c
 libleak-ldlibs += -lunwind
 endif
-libleak-cflags += -D_GNU_SOURCE
+# Fortified functions are not in musl, nor strtoul() as newer glibc has it (libc.h).
+libleak-cflags += -D_GNU_SOURCE -U_FORTIFY_SOURCE

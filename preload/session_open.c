@@ -43,6 +43,16 @@ size_t read_small_file(const char *path, char *buf, size_t size)
  */
 static char scratch[4096];
 
+/* (Newer glibc has strtoull() under a name that musl does not know; see libc.h.) */
+static uint64_t number_at(const char *p)
+{
+	uint64_t n = 0;
+
+	for (p += strspn(p, " \t"); *p >= '0' && *p <= '9'; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
+	return n;
+}
+
 uint64_t process_start_ticks(void)
 {
 	char *buf = scratch, *p;
@@ -54,7 +64,7 @@ uint64_t process_start_ticks(void)
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;
 	}
-	return p ? strtoull(p, NULL, 10) : 0;
+	return p ? number_at(p) : 0;
 }
 
 bool session_is_sandboxed(void)
@@ -63,7 +73,7 @@ bool session_is_sandboxed(void)
 
 	read_small_file("/proc/self/status", scratch, sizeof(scratch));
 	line = strstr(scratch, "\nSeccomp:");
-	return line && strtoul(line + strlen("\nSeccomp:"), NULL, 10);
+	return line && number_at(line + strlen("\nSeccomp:"));
 }
 
 /* path.leak becomes path.N.leak. */
