@@ -221,8 +221,11 @@ static COLD void *unready_realloc(void *p, size_t size)
  */
 static __attribute__((noinline, nonnull)) void *malloc_chosen(struct thread_state *t, size_t size)
 {
-	void *p = real.malloc(at_least(size));
+	void *p;
 
+	if (unlikely(!real_ready()))	/* (bypassed: the state is for the regions it maps) */
+		return unready_alloc(16, size);
+	p = real.malloc(at_least(size));
 	return obtained_inline(t, p, size, HOOK_CALLER, TRACE_MALLOC);
 }
 
