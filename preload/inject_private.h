@@ -18,6 +18,7 @@
 struct inject {
 	pid_t pid;
 	int mem;
+	int call_ms;			/* how long a call is waited for */
 	bool filter;			/* the process has a seccomp filter */
 	struct image *image;
 	struct safety *safety;
