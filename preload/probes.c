@@ -212,8 +212,10 @@ static enum follow_writes bring_up_to_date(struct probed *one, pid_t pid)
 	if (!one->over && write(one->kagent.in, &asked, sizeof(asked)) == sizeof(asked) &&
 	    read(one->kagent.out, &answer, 1) == 1 && answer < sizeof(answers) / sizeof(*answers))
 		return answers[answer];
-	if (!one->over && one->launched)
+	if (!one->over && one->launched) {
+		kagent_child_end(&one->kagent);	/* it stops nothing any more */
 		held_release(one->pid);
+	}
 	one->over = true;
 	return one->pid == pid ? FOLLOW_COMPLETE : FOLLOW_NOT_WRITTEN;
 }
