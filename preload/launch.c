@@ -32,6 +32,7 @@ struct launch {
 	bool preload;
 	bool daemons;		/* one that it becomes is watched, too */
 	launch_before_fn *before;
+	launch_child_fn *other_child;
 	void *arg;
 	char path[PATH_MAX];
 	pid_t pid;
@@ -275,6 +276,8 @@ static bool children_have_ended(struct launch *l)
 		;
 	if (l->daemons)
 		orphans_reap(&l->orphans, l->pid);
+	if (l->other_child)
+		l->other_child(l->arg);
 	return over;
 }
 
@@ -343,7 +346,7 @@ static int launch_end(struct target *target)
 }
 
 struct target *launch_target(char *const *argv, bool preload, bool daemons, launch_before_fn *before,
-			     void *arg)
+			     launch_child_fn *other_child, void *arg)
 {
 	static const struct target_ops ops = {
 		launch_begin, launch_event, launch_enough, launch_end
@@ -354,6 +357,7 @@ struct target *launch_target(char *const *argv, bool preload, bool daemons, laun
 	launch.preload = preload;
 	launch.daemons = daemons;
 	launch.before = before;
+	launch.other_child = other_child;
 	launch.arg = arg;
 	return &launch.target;
 }

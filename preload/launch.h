@@ -26,15 +26,18 @@
  */
 typedef int launch_before_fn(void *arg, pid_t pid);
 
+/* Called when a child has ended that may be another than the program. */
+typedef void launch_child_fn(void *arg);
+
 /*
  * argv: the program, looked for along PATH, and its arguments; kept, not copied.
  * The target ends when the program has ended; end() returns its status, or
  * 128 + the signal that killed it. begin() fails with 127 when there is no such
  * program, 126 when it cannot be executed, 1 when it cannot be recorded.
  * preload: under libleak.so; else as it is. daemons: they are watched on (orphans.h).
- * before: NULL for nothing to do. A static object: nothing to free.
+ * before, other_child: NULL for nothing to do. A static object: nothing to free.
  */
 struct target *launch_target(char *const *argv, bool preload, bool daemons, launch_before_fn *before,
-			     void *arg);
+			     launch_child_fn *other_child, void *arg);
 
 #endif

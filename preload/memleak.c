@@ -119,6 +119,15 @@ static int before_launch(void *arg, pid_t pid)
 	return r->probes ? probes_add(r->probes, pid, r->program, r->settings->argv) : 0;
 }
 
+/* A launch_child_fn: a kagent that was killed may have left the program stopped. */
+static void other_child_ended(void *arg)
+{
+	struct run *r = arg;
+
+	if (r->probes)
+		probes_running(r->probes);
+}
+
 static void stop_beside(struct run *r)
 {
 	char path[PATH_MAX];
@@ -247,7 +256,7 @@ static int run(struct run *r)
 static int run_launch(struct run *r)
 {
 	r->target = launch_target(r->settings->argv, !r->probes,
-				  !r->probes && !r->settings->no_follow, before_launch, r);
+				  !r->probes && !r->settings->no_follow, before_launch, other_child_ended, r);
 	return run(r);
 }
 

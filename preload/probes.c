@@ -147,6 +147,19 @@ int probes_fd(const struct probes *p)
 	return p->fd;
 }
 
+/* Its kagent has ended, perhaps by somebody's hand: what it held must not stay so. */
+static void set_over(struct probes *p, struct probed *one)
+{
+	if (one->over)
+		return;
+	one->over = true;
+	epoll_ctl(p->fd, EPOLL_CTL_DEL, one->kagent.out, NULL);
+	if (!one->launched)
+		return;
+	kagent_child_end(&one->kagent);	/* it stops nothing any more */
+	held_release(one->pid);
+}
+
 size_t probes_running(struct probes *p)
 {
 	size_t running = 0;
@@ -155,9 +168,7 @@ size_t probes_running(struct probes *p)
 		struct pollfd out = { .fd = p->list[i].kagent.out, .events = POLLIN };
 
 		if (!p->list[i].over && poll(&out, 1, 0) > 0)
-			p->list[i].over = true;
-		if (p->list[i].over)
-			epoll_ctl(p->fd, EPOLL_CTL_DEL, p->list[i].kagent.out, NULL);
+			set_over(p, &p->list[i]);
 		running += !p->list[i].over;
 	}
 	return running;
@@ -200,7 +211,7 @@ int probes_add(struct probes *p, pid_t pid, const char *program, char *const *ar
 }
 
 /* Asks for the latest of a process that it may follow, and waits for it. */
-static enum follow_writes bring_up_to_date(struct probed *one, pid_t pid)
+static enum follow_writes bring_up_to_date(struct probes *p, struct probed *one, pid_t pid)
 {
 	/* as kagent answers: enum heap_family_has */
 	static const enum follow_writes answers[] = {
@@ -212,11 +223,7 @@ static enum follow_writes bring_up_to_date(struct probed *one, pid_t pid)
 	if (!one->over && write(one->kagent.in, &asked, sizeof(asked)) == sizeof(asked) &&
 	    read(one->kagent.out, &answer, 1) == 1 && answer < sizeof(answers) / sizeof(*answers))
 		return answers[answer];
-	if (!one->over && one->launched) {
-		kagent_child_end(&one->kagent);	/* it stops nothing any more */
-		held_release(one->pid);
-	}
-	one->over = true;
+	set_over(p, one);
 	return one->pid == pid ? FOLLOW_COMPLETE : FOLLOW_NOT_WRITTEN;
 }
 
@@ -227,7 +234,7 @@ static enum follow_writes look(void *arg, const struct session_header *header)
 	struct probes *p = arg;
 
 	for (size_t i = 0; i < p->count && !header->watched_pid && is == FOLLOW_NOT_WRITTEN; i++)
-		is = bring_up_to_date(&p->list[i], (pid_t)header->pid);
+		is = bring_up_to_date(p, &p->list[i], (pid_t)header->pid);
 	return is;
 }
 
