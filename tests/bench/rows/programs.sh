@@ -76,16 +76,19 @@ make_inputs() {
 	CC
 }
 
+# A program that is not measured. (env -u would itself be preloaded.)
+unmeasured() { (unset LD_PRELOAD && exec "$@"); }
+
 redis_load() { # runs under the tool: a server, a bounded load, an orderly end
 	local port=$((20000 + $$ % 20000)) i
 	redis-server --port $port --save '' --appendonly no --bind 127.0.0.1 >/dev/null &
 	local pid=$!
 	for ((i = 0; i < 50; i++)); do
-		env -u LD_PRELOAD redis-cli -p $port ping >/dev/null 2>&1 && break
-		env -u LD_PRELOAD sleep 0.05
+		unmeasured redis-cli -p $port ping >/dev/null 2>&1 && break
+		unmeasured sleep 0.05
 	done
-	env -u LD_PRELOAD redis-benchmark -p $port -q -n 100000 -c 20 -P 8 -t set,get,lpush,hset >/dev/null
-	env -u LD_PRELOAD redis-cli -p $port shutdown nosave
+	unmeasured redis-benchmark -p $port -q -n 100000 -c 20 -P 8 -t set,get,lpush,hset >/dev/null
+	unmeasured redis-cli -p $port shutdown nosave
 	wait $pid
 }
 
