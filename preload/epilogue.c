@@ -26,9 +26,9 @@ struct way {
 
 struct search {
 	const struct epilogue_code *code;
-	struct way todo[WAYS_MAX];
+	struct way ways[WAYS_MAX];
 	uint64_t seen[SEEN_MAX];	/* where branches lead: each is followed once */
-	unsigned int todo_count, seen_count;
+	unsigned int way_count, seen_count;
 	unsigned int steps;
 	bool found, unknown, differs;
 	struct epilogue result;
@@ -163,11 +163,11 @@ static void branch_later(struct search *s, const struct way *w, uint64_t to)
 	for (unsigned int i = 0; i < s->seen_count; i++)
 		if (s->seen[i] == to)
 			return;
-	if (s->seen_count == SEEN_MAX || s->todo_count == WAYS_MAX)
+	if (s->seen_count == SEEN_MAX || s->way_count == WAYS_MAX)
 		return;
 	s->seen[s->seen_count++] = to;
-	s->todo[s->todo_count] = *w;
-	s->todo[s->todo_count++].ip = to;
+	s->ways[s->way_count] = *w;
+	s->ways[s->way_count++].ip = to;
 }
 
 static enum next jump(struct search *s, struct way *w, uint64_t to)
@@ -295,10 +295,10 @@ static void follow(struct search *s, struct way w)
 
 int epilogue_follow(const struct epilogue_code *code, uint64_t ip, struct epilogue *out)
 {
-	struct search s = { .code = code, .todo_count = 1, .todo[0].ip = ip };
+	struct search s = { .code = code, .ways[0].ip = ip, .way_count = 1 };
 
-	while (s.todo_count)
-		follow(&s, s.todo[--s.todo_count]);
+	while (s.way_count)
+		follow(&s, s.ways[--s.way_count]);
 	if (!s.found)
 		return s.unknown ? -ENODATA : -ENOENT;
 	if (s.differs)
