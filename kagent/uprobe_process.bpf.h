@@ -85,12 +85,16 @@ static __always_inline void make_used(struct ku_process *p)
 	ring_bell();
 }
 
+/*
+ * It stops when this returns to it. The signal is sent before anybody can read of it: a
+ * SIGCONT in answer takes back a SIGSTOP that waits, but not one that comes later.
+ */
 static __always_inline void hold(struct ku_process *p, __u32 why)
 {
 	if (p->held & why)
 		return;
-	p->held |= why;
 	bpf_send_signal(SIGSTOP);
+	p->held |= why;
 	ring_bell();
 }
 
