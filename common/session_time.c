@@ -4,6 +4,7 @@
 #include "common/session_reader.h"
 
 #include "common/io.h"
+#include "common/proc_stat.h"
 #include "common/session_private.h"
 
 #include <stdio.h>
@@ -64,40 +65,13 @@ bool session_is_of_this_boot(const struct session *s)
 	return same;
 }
 
-/*
- * Field 22 of /proc/PID/stat; the command in field 2 may hold blanks and parentheses.
- * A zombie (field 3) writes nothing any more.
- */
-static bool start_ticks(uint32_t pid, uint64_t *ticks)
-{
-	char path[64], *text, *p;
-	size_t len;
-	bool found = false;
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	if (io_read_file(path, 65536, &text, &len))
-		return false;
-	p = strrchr(text, ')');
-	if (p && (p[1] != ' ' || p[2] == 'Z' || p[2] == 'X'))
-		p = NULL;
-	/* Behind ")" comes the blank before field 3; field 22 is behind the 20th blank. */
-	for (int blanks = 0; p && blanks < 20; blanks++)
-		p = strchr(p + 1, ' ');
-	if (p) {
-		*ticks = strtoull(p + 1, NULL, 10);
-		found = true;
-	}
-	free(text);
-	return found;
-}
-
 bool session_is_running(const struct session *s)
 {
 	const struct session_header *h = &s->view.header;
-	uint64_t ticks;
 
-	return h->state == SESSION_LIVE && session_is_of_this_boot(s) && start_ticks(h->pid, &ticks) &&
-	       ticks == h->start_ticks;
+	/* (a zombie writes nothing any more) */
+	return h->state == SESSION_LIVE && session_is_of_this_boot(s) &&
+	       proc_stat_runs((pid_t)h->pid, h->start_ticks);
 }
 
 uint64_t session_last_ns(const struct session *s)

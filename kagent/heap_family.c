@@ -4,6 +4,7 @@
 #include "kagent/heap_family_private.h"
 
 #include "common/array.h"
+#include "common/proc_stat.h"
 #include "kagent/family_probes.h"
 #include "kagent/heap_overhead.h"
 #include "kagent/stop.h"
@@ -158,6 +159,13 @@ static int meet_child(struct heap_family *f, struct member *m, struct heir *heir
 	return err;
 }
 
+static uint64_t start_ticks(pid_t pid)
+{
+	struct proc_stat s;
+
+	return proc_stat_read(pid, &s) ? 0 : s.start_ticks;
+}
+
 /* In the order of their images, a parent comes before its children. */
 static int meet_children(struct heap_family *f)
 {
@@ -172,7 +180,7 @@ static int meet_children(struct heap_family *f)
 		if (m->met)
 			continue;
 		m->met = true;
-		m->start_ticks = process_image_start_ticks((pid_t)m->p.pid);
+		m->start_ticks = start_ticks((pid_t)m->p.pid);
 		if (m->p.parent) {
 			err = meet_child(f, m, &heirs[count++]);
 			last = m->p.start > last ? m->p.start : last;

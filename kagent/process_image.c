@@ -5,6 +5,7 @@
 
 #include "common/array.h"
 #include "common/io.h"
+#include "common/proc_stat.h"
 #include "report/elf_symbols.h"
 
 #include <errno.h>
@@ -324,29 +325,12 @@ static uint32_t proc_string(struct session_writer *w, pid_t pid, const char *wha
 
 static void add_stat(pid_t pid, struct session_header *h)
 {
-	unsigned long long start;
-	char path[64], *text, *end;
-	size_t len;
-	int ppid;
+	struct proc_stat s;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (io_read_file(path, 4096, &text, &len))
+	if (proc_stat_read(pid, &s))
 		return;
-	end = strrchr(text, ')');	/* the name may hold anything */
-	if (end && sscanf(end + 1, " %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
-			  "%*d %*d %*d %llu", &ppid, &start) == 2) {
-		h->ppid = (uint32_t)ppid;
-		h->start_ticks = start;
-	}
-	free(text);
-}
-
-uint64_t process_image_start_ticks(pid_t pid)
-{
-	struct session_header h = { .start_ticks = 0 };
-
-	add_stat(pid, &h);
-	return h.start_ticks;
+	h->ppid = (uint32_t)s.parent;
+	h->start_ticks = s.start_ticks;
 }
 
 void process_image_program(const struct process_image *p, char *name, size_t size)

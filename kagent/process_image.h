@@ -69,9 +69,6 @@ void process_image_file(const struct process_image *p, const struct image_module
 void process_image_program(const struct process_image *p, char *name, size_t size);
 void process_image_remember_program(struct process_image *p);
 
-/* Field 22 of /proc/PID/stat, 0: it has gone. */
-uint64_t process_image_start_ticks(pid_t pid);
-
 /* Who the process is, as far as it can still be told; cmdline is kept if it can't. */
 void process_image_identify(const struct process_image *p, struct session_writer *w);
 

@@ -4,6 +4,7 @@
 #include "kagent/procinfo.h"
 
 #include "common/io.h"
+#include "common/proc_stat.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,36 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Field 22, clock ticks since boot. */
-static bool start_ticks(uint32_t pid, uint64_t *ticks)
-{
-	char path[64], *text, *p;
-	size_t len;
-	bool ok = false;
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	if (io_read_file(path, 4096, &text, &len))
-		return false;
-	p = strrchr(text, ')');	/* the name may hold anything */
-	for (int field = 3; p && field <= 22; field++) {
-		p = strchr(p + 1, ' ');
-	}
-	if (p) {
-		*ticks = strtoull(p + 1, NULL, 10);
-		ok = true;
-	}
-	free(text);
-	return ok;
-}
-
 bool process_exited(uint32_t pid, uint64_t start_ns)
 {
-	uint64_t ticks, hz = sysconf(_SC_CLK_TCK), recorded;
+	uint64_t hz = sysconf(_SC_CLK_TCK), recorded = start_ns / (1000000000ull / hz);
+	struct proc_stat s;
 
-	if (!start_ticks(pid, &ticks))
+	if (proc_stat_read((pid_t)pid, &s))
 		return true;
-	recorded = start_ns / (1000000000ull / hz);
-	return ticks > recorded + 1 || recorded > ticks + 1;
+	return s.start_ticks > recorded + 1 || recorded > s.start_ticks + 1;
 }
 
 uint32_t process_uid(uint32_t pid)

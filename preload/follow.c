@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/proc_stat.h"
 #include "preload/outer_pid.h"
 
 #define SOON_TRIES 400	/* its writer was killed, or descriptors are short: no haste any more */
@@ -267,7 +268,7 @@ static bool is_running(struct followed *one)
 		return false;
 	if (!one->outer_pid)
 		one->outer_pid = outer_pid_find((pid_t)header->pid, header->start_ticks);
-	return one->outer_pid && outer_pid_runs(one->outer_pid, header->start_ticks);
+	return one->outer_pid && proc_stat_runs(one->outer_pid, header->start_ticks);
 }
 
 /* What somebody else writes says itself when there is no more. */

@@ -10,23 +10,15 @@
 #include <string.h>
 
 #include "common/io.h"
+#include "common/proc_stat.h"
 
 #define DEEPEST 64	/* children of children: a ring of them would be a mistake of ours */
 
 static bool is_stopped(pid_t pid)
 {
-	char path[64], *text, *end;
-	bool stopped = false;
-	size_t len;
+	struct proc_stat s;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (io_read_file(path, 4096, &text, &len))
-		return false;
-	end = strrchr(text, ')');	/* the name may hold anything */
-	if (end && end[1] == ' ')
-		stopped = end[2] == 'T';
-	free(text);
-	return stopped;
+	return !proc_stat_read(pid, &s) && s.state == 'T';
 }
 
 static void release(pid_t pid, int depth);

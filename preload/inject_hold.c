@@ -3,7 +3,9 @@
 #define _GNU_SOURCE 1
 #include "inject_private.h"
 
+#include "../common/proc_stat.h"
 #include "inject_check.h"
+#include "inject_refusal.h"
 #include "inject_stack.h"
 
 #include <dirent.h>
@@ -55,17 +57,9 @@ static bool is_held_already(pid_t tid)
 
 static char thread_state(pid_t pid, pid_t tid)
 {
-	char name[64], text[512], *end;
-	char state = 'X';
-	FILE *f;
+	struct proc_stat s;
 
-	snprintf(name, sizeof(name), "/proc/%d/task/%d/stat", (int)pid, (int)tid);
-	f = fopen(name, "re");
-	if (f && fgets(text, sizeof(text), f) && (end = strrchr(text, ')')) && end[1])
-		state = end[2];
-	if (f)
-		fclose(f);
-	return state;
+	return proc_stat_read_thread(pid, tid, &s) ? 'X' : s.state;
 }
 
 /* Lists the threads that can be stopped or are: the running ones come last. Returns how many. */

@@ -15,24 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../common/proc_stat.h"
 #include "../common/session_format.h"
-
-/* Field 22 of /proc/PID/stat: a forked child still maps its parent's session. */
-static uint64_t start_ticks(pid_t pid)
-{
-	char name[64], text[1024], *p = NULL;
-	FILE *f;
-
-	snprintf(name, sizeof(name), "/proc/%d/stat", (int)pid);
-	f = fopen(name, "re");
-	if (f && fgets(text, sizeof(text), f))
-		p = strrchr(text, ')');
-	for (int field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (f)
-		fclose(f);
-	return p ? strtoull(p, NULL, 10) : 0;
-}
 
 /* (A reader that is awaited is not to come: its turn would not be over; see turn.h.) */
 static bool has_lost_reader(uint32_t reader)
@@ -44,10 +28,11 @@ static bool is_live_session(int fd, pid_t pid)
 {
 	struct session_header h;
 
+	/* (a forked child still maps its parent's session) */
 	return pread(fd, &h, sizeof(h), 0) == sizeof(h) &&
 	       !memcmp(h.magic, SESSION_MAGIC, sizeof(h.magic)) && h.major == SESSION_MAJOR &&
 	       h.kind == SESSION_PROCESS && h.state == SESSION_LIVE &&
-	       !has_lost_reader(h.reader) && h.start_ticks == start_ticks(pid);
+	       !has_lost_reader(h.reader) && proc_stat_runs(pid, h.start_ticks);
 }
 
 /* A shared, writable mapping of a file's start; the link works for deleted files, too. */

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/proc_stat.h"
+
 #define MAX_CHILDREN	4096
 #define PAUSE_MS	10
 #define MOMENT_MS	2000	/* from fork to setsid(), on a busy machine */
@@ -38,27 +40,6 @@ static bool is_own(const struct orphans *o, pid_t pid)
 		if (o->own[i] == pid)
 			return true;
 	return false;
-}
-
-/* Name, state and session of a process. False: there is none. */
-static bool look(pid_t pid, char name[64], char *state, pid_t *session)
-{
-	char path[64], text[512], *open, *close = NULL;
-	int sid = 0;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = fopen(path, "re");
-	if (f && fgets(text, sizeof(text), f))
-		close = strrchr(text, ')');
-	if (f)
-		fclose(f);
-	open = close ? strchr(text, '(') : NULL;
-	if (!open || open >= close || sscanf(close + 1, " %c %*d %*d %d", state, &sid) != 2)
-		return false;
-	snprintf(name, 64, "%.*s", (int)(close - open - 1), open + 1);
-	*session = sid;
-	return true;
 }
 
 void orphans_begin(struct orphans *o)
@@ -90,16 +71,15 @@ static pid_t find(const struct orphans *o, const char *name, bool *maybe)
 
 	*maybe = false;
 	for (size_t i = 0; i < count; i++) {
-		char its_name[64], state;
-		pid_t session;
+		struct proc_stat it;
 
 		if (is_own(o, pids[i]))
 			continue;
-		if (!look(pids[i], its_name, &state, &session) || state == 'Z' || state == 'X') {
+		if (proc_stat_read(pids[i], &it) || proc_stat_is_over(&it)) {
 			waitpid(pids[i], NULL, WNOHANG);
 			*maybe = true;
-		} else if (!strcmp(its_name, name)) {
-			if (session != o->session)
+		} else if (!strcmp(it.name, name)) {
+			if (it.session != o->session)
 				return pids[i];
 			*maybe = true;
 		}
@@ -121,9 +101,9 @@ pid_t orphans_daemon(const struct orphans *o, const char *name)
 
 void orphans_name(pid_t pid, char name[64])
 {
-	pid_t session;
-	char state;
+	struct proc_stat it;
 
-	if (!look(pid, name, &state, &session))
-		*name = '\0';
+	*name = '\0';
+	if (!proc_stat_read(pid, &it))
+		memcpy(name, it.name, sizeof(it.name));
 }

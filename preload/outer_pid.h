@@ -6,12 +6,8 @@
 #ifndef PRELOAD_OUTER_PID_H
 #define PRELOAD_OUTER_PID_H
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-/* Does a process (no zombie) with this pid, here, and this start time (clock ticks) run? */
-bool outer_pid_runs(pid_t pid, uint64_t start_ticks);
 
 /* The pid, here, of the process with pid `inner` in its own namespace; 0: none. */
 pid_t outer_pid_find(pid_t inner, uint64_t start_ticks);
