@@ -4,237 +4,22 @@
 #include "kagent/heap_family_private.h"
 
 #include "common/array.h"
-#include "common/proc_stat.h"
 #include "kagent/family_probes.h"
 #include "kagent/heap_overhead.h"
 #include "kagent/stop.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOOK_NS		500000000ull	/* how often modules are looked at without a cause */
 #define SPARE_ROWS	(1u << 17)	/* 8 bytes each */
 #define UNKNOWN_ROWS	(1u << 20)
-
-/* ---- members ------------------------------------------------------------------------ */
-
-struct member *family_find(const struct heap_family *f, uint32_t image)
-{
-	size_t low = 0, high = f->count;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (f->list[mid]->p.image == image)
-			return f->list[mid];
-		if (f->list[mid]->p.image < image)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return NULL;
-}
-
-static struct member *add_member(struct heap_family *f, const struct ku_process *p)
-{
-	struct member **bigger = array_grow(f->list, f->count, &f->room, sizeof(*bigger));
-	struct member *m = bigger ? calloc(1, sizeof(*m)) : NULL;
-	size_t at;
-
-	if (bigger)
-		f->list = bigger;
-	if (!m)
-		return NULL;
-	m->p = *p;
-	m->image.pid = (pid_t)p->pid;
-	for (at = f->count++; at && f->list[at - 1]->p.image > p->image; at--)
-		f->list[at] = f->list[at - 1];
-	f->list[at] = m;
-	return m;
-}
-
-static void free_member(struct member *m)
-{
-	process_image_free(&m->image);
-	free(m->image.program);
-	heap_inherited_free(&m->inherited);
-	heap_regions_free(&m->regions);
-	free(m->path);
-	free(m);
-}
-
-bool family_has_run(const struct heap_family *f, const struct member *m)
-{
-	return m->p.on || !f->s.program;
-}
-
-/* ---- what has become of them ---------------------------------------------------------- */
-
-static int take_process(void *arg, const void *key, const void *value)
-{
-	struct heap_family *f = arg;
-	const struct ku_process *p = value;
-	struct member *m = family_find(f, p->image);
-
-	(void)key;
-	if (p->shares)
-		return 0;	/* a vfork()ed child: works on its parent's heap */
-	if (m)
-		m->p = *p;
-	else
-		m = add_member(f, p);
-	return m ? 0 : -ENOMEM;
-}
-
-static int take_ended(void *arg, const void *key, const void *value)
-{
-	struct heap_family *f = arg;
-	const struct ku_ended *e = value;
-	struct member *m = family_find(f, e->p.image);
-
-	(void)key;
-	if (!m)
-		m = add_member(f, &e->p);
-	if (!m)
-		return -ENOMEM;
-	m->p = e->p;
-	m->ended = true;
-	m->by_exec = e->by_exec;
-	m->status = e->status;
-	m->final |= f->finals;
-	return 0;
-}
-
-/*
- * What one that has ended by the first walk has forked is running at the second, or has
- * ended by the third.
- */
-static int take_all(struct heap_family *f)
-{
-	int err;
-
-	f->finals = true;
-	err = heap_tracer_ended(f->tracer, take_ended, f);
-	if (!err)
-		err = heap_tracer_processes(f->tracer, take_process, f);
-	f->finals = false;
-	return err ? err : heap_tracer_ended(f->tracer, take_ended, f);
-}
-
-/* One that has ended before it did anything that the programs could have seen. */
-static void take_unseen_end(struct heap_family *f)
-{
-	struct member *root = family_find(f, FAMILY_ROOT);
-	struct pollfd end = { .fd = f->pidfd, .events = POLLIN };
-
-	if (root && !root->p.start && poll(&end, 1, 0) > 0)
-		root->ended = root->final = true;
-}
-
-/* ---- children ------------------------------------------------------------------------- */
-
-/* A child that was forked and not looked at yet; it begins with its parent's modules. */
-static int meet_child(struct heap_family *f, struct member *m, struct heir *heir)
-{
-	const struct member *parent = family_find(f, m->p.parent);
-	int err;
-
-	*heir = (struct heir){ .parent = m->p.parent, .start = m->p.start, .to = &m->inherited };
-	if (!parent)
-		return 0;
-	heir->parents = &parent->inherited;
-	m->parent_pid = parent->p.pid;
-	m->parent_start_ticks = parent->start_ticks;
-	m->unknown = parent->unknown;
-	err = process_image_copy(&parent->image, (pid_t)m->p.pid, &m->image);
-	code_layouts_join(f->layouts, m->p.image);
-	return err;
-}
-
-static uint64_t start_ticks(pid_t pid)
-{
-	struct proc_stat s;
-
-	return proc_stat_read(pid, &s) ? 0 : s.start_ticks;
-}
-
-/* In the order of their images, a parent comes before its children. */
-static int meet_children(struct heap_family *f)
-{
-	struct heir *heirs = calloc(f->count + 1, sizeof(*heirs));
-	size_t count = 0;
-	uint64_t last = 0;
-	int err = heirs ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < f->count && !err; i++) {
-		struct member *m = f->list[i];
-
-		if (m->met)
-			continue;
-		m->met = true;
-		m->start_ticks = start_ticks((pid_t)m->p.pid);
-		if (m->p.parent) {
-			err = meet_child(f, m, &heirs[count++]);
-			last = m->p.start > last ? m->p.start : last;
-		}
-	}
-	if (!err && count)
-		err = heap_inherited_take(f->tracer, heirs, count);
-	if (!err && count) {
-		heap_tracer_inherited(f->tracer, last);
-		err = heap_tracer_drop_heirlooms(f->tracer, last);
-	}
-	free(heirs);
-	return err;
-}
-
-/* ---- regions -------------------------------------------------------------------------- */
-
-static int meet_all(struct heap_family *f)
-{
-	int err = take_all(f);
-
-	if (!err)
-		take_unseen_end(f);
-	return err ? err : meet_children(f);
-}
-
-/* A child's are its parent's as of now: what came before the fork has been dealt with. */
-static int inherit_regions(struct heap_family *f, struct member *m)
-{
-	const struct member *parent = family_find(f, m->p.parent);
-	int err = parent ? heap_regions_inherit(&m->regions, &parent->regions) : 0;
-
-	for (size_t i = 0; i < m->regions.count && !err; i++)
-		err = heap_inherited_stack(&m->inherited, f->tracer, &parent->inherited,
-					   m->regions.list[i].site);
-	return err;
-}
-
-static void take_region(void *arg, const struct ku_region *e)
-{
-	struct heap_family *f = arg;
-	struct member *m = family_find(f, e->image);
-
-	if (!m && !meet_all(f))
-		m = family_find(f, e->image);
-	if (m && (e->function ? heap_regions_apply(&m->regions, e) : inherit_regions(f, m)))
-		f->region_err = -ENOMEM;
-}
-
-static int take_regions(struct heap_family *f)
-{
-	heap_tracer_regions(f->tracer, take_region, f);
-	return f->region_err;
-}
 
 /* ---- programs ------------------------------------------------------------------------- */
 
@@ -341,7 +126,7 @@ static int bury(struct heap_family *f, struct member *m)
 	code_layouts_leave(f->layouts, m->p.image);
 	if (!err)
 		err = heap_tracer_drop(f->tracer, m->p.image);
-	free_member(m);
+	family_free_member(m);
 	return err;
 }
 
@@ -386,9 +171,9 @@ int family_catch_up(struct heap_family *f)
 	int err;
 
 	f->changes = heap_tracer_changes(f->tracer);
-	err = meet_all(f);
+	err = family_meet(f);
 	if (!err)
-		err = take_regions(f);
+		err = family_take_regions(f);
 	for (size_t i = 0; i < f->count && !err; i++)
 		err = release(f, f->list[i]);
 	if (!err)
@@ -523,7 +308,7 @@ static int open_root(struct heap_family *f, char *why, size_t size)
 {
 	const struct ku_process p = { .image = FAMILY_ROOT, .pid = (uint32_t)f->s.tracer.pid,
 				      .on = !f->s.program };
-	struct member *root = add_member(f, &p);
+	struct member *root = family_add(f, &p);
 	int err;
 
 	if (!root) {
@@ -566,7 +351,7 @@ int heap_family_open(const struct heap_family_settings *settings, struct heap_fa
 /* Those that were stopped just now go on. */
 static void release_all(struct heap_family *f)
 {
-	heap_tracer_processes(f->tracer, take_process, f);
+	family_take_running(f);
 	for (size_t i = 0; i < f->count; i++)
 		if (f->list[i]->p.held & ~f->list[i]->released)
 			kill((pid_t)f->list[i]->p.pid, SIGCONT);
@@ -598,7 +383,7 @@ void heap_family_free(struct heap_family *f)
 	for (size_t i = 0; i < f->count; i++) {
 		if (f->list[i]->session)
 			family_close_session(f, f->list[i]);
-		free_member(f->list[i]);
+		family_free_member(f->list[i]);
 	}
 	heap_overhead_free(f->overhead);
 	heap_tracer_free(f->tracer);

@@ -48,14 +48,29 @@ struct heap_family {
 	bool finals;			/* an end that is seen now is final */
 };
 
+/* A look without what is due afterwards: all members have sessions that are to have one. */
+int family_catch_up(struct heap_family *f);
+
+/* ---- family_members.c -------------------------------------------------------------------- */
+
 /* NULL: none of this image is known. */
 struct member *family_find(const struct heap_family *f, uint32_t image);
+
+/* NULL: out of memory. */
+struct member *family_add(struct heap_family *f, const struct ku_process *p);
+void family_free_member(struct member *m);
 
 /* Has it begun to run the program that is to be recorded? */
 bool family_has_run(const struct heap_family *f, const struct member *m);
 
-/* A look without what is due afterwards: all members have sessions that are to have one. */
-int family_catch_up(struct heap_family *f);
+/* What the tracer says of those that run. 0 or -errno. */
+int family_take_running(struct heap_family *f);
+
+/* The same of all, also of those that have ended; children take what their parents had. */
+int family_meet(struct heap_family *f);
+
+/* What has been mapped and unmapped since. */
+int family_take_regions(struct heap_family *f);
 
 /* ---- family_sessions.c ------------------------------------------------------------------ */
 

@@ -11,7 +11,9 @@ kagent-srcs += $(addprefix kagent/,kagent.c cmd_common.c cmd_track.c cmd_top.c c
 	symbols.c userspace.c elfid.c procinfo.c session_out.c cachenames.c slabinfo.c slabs_view.c \
 	slabs_watch.c slabs_growth.c import.c import_kmemleak.c import_allocinfo.c import_slub.c stop.c \
 	idle.c bpf_run.c map_walk.c cmd_uprobe.c uprobe_options.c allocator.c allocator_choice.c process_image.c heap_tracer.c \
-	heap_session.c heap_probes.c heap_inherited.c heap_regions.c heap_overhead.c heap_family.c family_sessions.c family_probes.c code_layouts.c trace_events.c uprobe_link.c unwind_rows.c \
+	heap_session.c heap_probes.c heap_inherited.c heap_regions.c heap_overhead.c \
+	heap_family.c family_members.c family_sessions.c family_probes.c code_layouts.c trace_events.c \
+	uprobe_link.c unwind_rows.c \
 	totals_out.c)
 kagent-deps += $(bpf-skeletons)
 kagent-ldlibs += -lbpf -lelf -lz
