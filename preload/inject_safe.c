@@ -189,12 +189,16 @@ struct judgement {
 	uint64_t last;		/* the outermost frame so far */
 };
 
-static int judge_next(uint64_t addr, bool signal_frame, void *arg)
+/*
+ * A signal handler is as good a place as what it interrupted, which is judged, too. (Some
+ * programs never leave theirs: PostgreSQL before 16 forks servers in the handler of SIGCHLD.)
+ */
+static int judge_next(uint64_t addr, void *arg)
 {
 	struct judgement *j = arg;
 
 	j->last = addr;
-	return signal_frame ? UNSAFE_SIGNAL : judge_frame(j->safety, addr, &j->program);
+	return judge_frame(j->safety, addr, &j->program);
 }
 
 enum safety_verdict safety_judge(const struct safety *safety, const struct user_regs_struct *regs)
@@ -216,7 +220,6 @@ const char *safety_words(enum safety_verdict verdict)
 	case UNSAFE_ALLOCATOR:	return "inside the allocator";
 	case UNSAFE_LOADER:	return "inside the dynamic loader";
 	case UNSAFE_LIBC:	return "creating or ending a thread or process, or changing its user";
-	case UNSAFE_SIGNAL:	return "inside a signal handler";
 	case UNSAFE_RECORDER:	return "inside libleak";
 	case UNSAFE_STACK:	return "on a small stack, or one of the program's own making";
 	case UNSAFE_NO_PROGRAM:	return "starting, ending, or not the program's own";

@@ -24,7 +24,6 @@ enum safety_verdict {
 	UNSAFE_ALLOCATOR,
 	UNSAFE_LOADER,
 	UNSAFE_LIBC,		/* thread creation, fork, exit, ... */
-	UNSAFE_SIGNAL,		/* a signal handler runs */
 	UNSAFE_RECORDER,	/* libleak itself */
 	UNSAFE_STACK,		/* too small, or it cannot be told whether it is; see inject_stack.h */
 	UNSAFE_NO_PROGRAM,	/* a thread that is being made, ends, or is the C library's own */

@@ -287,6 +287,14 @@ static bool restore(struct unwinder *u, const struct epilogue *e, struct user_re
 	return true;
 }
 
+/* 1, or -ENOENT: there is nothing. */
+static int resume(struct unwinder *u, unw_cursor_t *cursor, const struct user_regs_struct *regs)
+{
+	u->stepped = *regs;
+	u->regs = &u->stepped;
+	return unw_init_remote(cursor, u->space, u) ? -ENOENT : 1;
+}
+
 /*
  * Where nothing describes the frame, which is at @addr: by its code. 1: done; 0: it is
  * the outermost; -ENOENT: something describes it, or that can't be told.
@@ -306,9 +314,40 @@ static int step_by_code(struct unwinder *u, unw_cursor_t *cursor, uint64_t addr)
 		return err == -ENOENT ? 0 : -ENOENT;
 	if (!restore(u, &e, &regs))
 		return -ENOENT;
-	u->stepped = regs;
-	u->regs = &u->stepped;
-	return unw_init_remote(cursor, u->space, u) ? -ENOENT : 1;
+	return resume(u, cursor, &regs);
+}
+
+/* ---- signal handlers ------------------------------------------------------------- */
+
+/*
+ * What a handler returns to: mov $15,%rax; syscall. (libunwind knows it by the call frame
+ * information only, which musl's has not.)
+ */
+static bool is_signal_return(struct unwinder *u, uint64_t ip)
+{
+	static const unsigned char code[] = { 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 5 };
+	unsigned char there[sizeof(code)];
+
+	return !image_read(u->mem, ip, there, sizeof(there)) && !memcmp(there, code, sizeof(code));
+}
+
+/* The registers at the interruption: struct sigcontext (asm/sigcontext.h) of the ucontext. */
+static int step_over_signal(struct unwinder *u, unw_cursor_t *cursor)
+{
+	static const size_t mcontext = 40;	/* in struct ucontext (asm-generic/ucontext.h) */
+	struct user_regs_struct r = *u->regs;
+	unw_word_t frame;
+	uint64_t word[17];
+
+	if (unw_get_reg(cursor, UNW_REG_SP, &frame) < 0 ||
+	    image_read(u->mem, frame + mcontext, word, sizeof(word)))
+		return -ENODATA;
+	r.r8 = word[0]; r.r9 = word[1]; r.r10 = word[2]; r.r11 = word[3];
+	r.r12 = word[4]; r.r13 = word[5]; r.r14 = word[6]; r.r15 = word[7];
+	r.rdi = word[8]; r.rsi = word[9]; r.rbp = word[10]; r.rbx = word[11];
+	r.rdx = word[12]; r.rax = word[13]; r.rcx = word[14]; r.rsp = word[15];
+	r.rip = word[16];
+	return resume(u, cursor, &r);
 }
 
 /* As unw_step(). */
@@ -321,7 +360,7 @@ static int step(struct unwinder *u, unw_cursor_t *cursor, uint64_t addr)
 
 static int walk(struct unwinder *u, unw_cursor_t *cursor, unwind_frame_fn *frame, void *arg)
 {
-	bool after_call = false;
+	bool after_call = false, signal;
 
 	for (unsigned n = 0; n < MAX_FRAMES; n++) {
 		unw_word_t ip = 0, addr;
@@ -331,16 +370,16 @@ static int walk(struct unwinder *u, unw_cursor_t *cursor, unwind_frame_fn *frame
 			return -ENODATA;
 		if (!ip)
 			return 0;
-		r = unw_is_signal_frame(cursor) > 0;
+		signal = is_signal_return(u, ip);
 		/* A return address may be the first byte of the next function. */
-		addr = after_call ? ip - 1 : ip;
-		r = frame(addr, r, arg);
+		addr = after_call && !signal ? ip - 1 : ip;
+		r = frame(addr, arg);
 		if (r)
 			return r;
-		r = step(u, cursor, addr);
+		r = signal ? step_over_signal(u, cursor) : step(u, cursor, addr);
 		if (r <= 0)
 			return r < 0 ? -ENODATA : 0;
-		after_call = true;
+		after_call = !signal;
 	}
 	return -ENODATA;
 }

@@ -22,9 +22,9 @@ void unwinder_free(struct unwinder *unwinder);
 
 /*
  * Called for each frame, innermost first. `addr` lies within the instruction
- * that runs or within the call. Anything but 0 ends the walk.
+ * that runs, that a signal interrupted, or within the call. Anything but 0 ends the walk.
  */
-typedef int unwind_frame_fn(uint64_t addr, bool signal_frame, void *arg);
+typedef int unwind_frame_fn(uint64_t addr, void *arg);
 
 /*
  * Walks the stack. 0 at its end; what `frame` returned; or -ENODATA: it could

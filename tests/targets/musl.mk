@@ -2,7 +2,7 @@
 # Targets once more, linked to musl: $(O)/targets/musl/NAME, for tests/e2e/musl*.test.
 check-packages += musl-tools
 MUSL_CC ?= musl-gcc
-musl-targets := attach_family attach_ledger attach_storm errno_kept exact exact_mmap \
+musl-targets := attach_family attach_handler attach_ledger attach_storm errno_kept exact exact_mmap \
 	exits forks late_free libattach_late libplugin libplugin2 memleak_static musl_frames \
 	signal_alloc storm threads
 # musl has no pvalloc; Linux's headers are the system's.
