@@ -4,6 +4,7 @@
 #include "inject_private.h"
 
 #include "inject_check.h"
+#include "inject_refusal.h"
 
 #include <errno.h>
 #include <fcntl.h>

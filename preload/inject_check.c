@@ -4,16 +4,18 @@
 #include "inject_check.h"
 
 #include "inject_image.h"
+#include "inject_refusal.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CAP_SYS_PTRACE_BIT	19
 #define KTHREADD		2	/* the parent of all kernel threads */
 
 static FILE *open_proc(pid_t pid, const char *file)
@@ -36,7 +38,10 @@ static void status_line(const char *line, struct inject_status *s)
 		(void)(sscanf(line, "State: %c", &s->state) || sscanf(line, "Tgid: %d", &s->tgid) ||
 		       sscanf(line, "PPid: %d", &s->ppid) ||
 		       sscanf(line, "TracerPid: %d", &s->tracer) ||
-		       sscanf(line, "Uid: %u %u", &s->uid, &s->euid) ||
+		       sscanf(line, "Uid: %u %u %u", &s->uids[0], &s->uids[1], &s->uids[2]) ||
+		       sscanf(line, "Gid: %u %u %u", &s->gids[0], &s->gids[1], &s->gids[2]) ||
+		       sscanf(line, "CapPrm: %" SCNx64, &s->cap_prm) ||
+		       sscanf(line, "CapEff: %" SCNx64, &s->cap_eff) ||
 		       sscanf(line, "Seccomp: %d", &s->seccomp));
 }
 
@@ -72,6 +77,15 @@ static void name_of(pid_t pid, char *name, size_t size)
 	snprintf(name, size, "%s", inject_read_status(pid, &s) ? "?" : s.name);
 }
 
+int inject_because_traced(pid_t pid, const struct inject_status *s, struct inject_why *why)
+{
+	char name[64];
+
+	name_of(s->tracer, name, sizeof(name));
+	return inject_because(why, -EBUSY, "process %d (%s) is being traced by process %d (%s): end "
+			      "that first", pid, s->name, s->tracer, name);
+}
+
 int inject_because_shadow_stack(pid_t pid, struct inject_why *why)
 {
 	return inject_because(why, -ENOTSUP, "process %d runs with a shadow stack (CET), in which "
@@ -80,8 +94,6 @@ int inject_because_shadow_stack(pid_t pid, struct inject_why *why)
 
 static int check_state(pid_t pid, const struct inject_status *s, struct inject_why *why)
 {
-	char name[64];
-
 	if (s->state == 'Z' || s->state == 'X')
 		return inject_because(why, -ESRCH, "process %d (%s) has ended and waits for its "
 				      "parent %d to notice (a zombie)", pid, s->name, s->ppid);
@@ -91,11 +103,8 @@ static int check_state(pid_t pid, const struct inject_status *s, struct inject_w
 		return inject_because(why, -ENOTSUP, "process %d (%s) is a kernel thread: it has "
 				      "no heap of its own; run memleak without -p for the kernel's",
 				      pid, s->name);
-	if (s->tracer && s->tracer != getpid()) {
-		name_of(s->tracer, name, sizeof(name));
-		return inject_because(why, -EBUSY, "process %d (%s) is being traced by process %d "
-				      "(%s): end that first", pid, s->name, s->tracer, name);
-	}
+	if (s->tracer && s->tracer != getpid())
+		return inject_because_traced(pid, s, why);
 	if (s->state == 'T')
 		return inject_because(why, -EAGAIN, "process %d (%s) is stopped: continue it with "
 				      "kill -CONT %d", pid, s->name, pid);
@@ -194,13 +203,25 @@ static int check_program(pid_t pid, struct inject_why *why)
 			      "loader to take a library in", pid);
 }
 
+/* /proc does not show it; a signal of number 0 knows better. */
+static int check_hidden(pid_t pid, struct inject_why *why)
+{
+	if (kill(pid, 0) && errno == ESRCH)
+		return inject_because(why, -ESRCH, "no such process: %d", pid);
+	if (access("/proc/self/status", R_OK))
+		return inject_because(why, -ENOENT, "process %d cannot be looked at: /proc is not "
+				      "mounted, or not for memleak's own pid namespace", pid);
+	return inject_because(why, -EPERM, "process %d is hidden from memleak (/proc is mounted with "
+			      "hidepid): run memleak as root", pid);
+}
+
 int inject_check(pid_t pid, struct inject_why *why)
 {
 	struct inject_status s;
 	int err = inject_read_status(pid, &s);
 
 	if (err)
-		return inject_because(why, err, "no such process: %d", pid);
+		return check_hidden(pid, why);
 	if (s.tgid != pid)
 		return inject_because(why, -ESRCH, "%d is a thread of process %d: attach to that",
 				      pid, s.tgid);
@@ -210,87 +231,4 @@ int inject_check(pid_t pid, struct inject_why *why)
 	if (!err)
 		err = check_frozen(pid, why);
 	return err ? err : check_program(pid, why);
-}
-
-static bool have_ptrace_capability(void)
-{
-	FILE *f = fopen("/proc/self/status", "re");
-	unsigned long long caps = 0;
-	char line[256];
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "CapEff: %llx", &caps) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return caps >> CAP_SYS_PTRACE_BIT & 1;
-}
-
-static int yama_scope(void)
-{
-	FILE *f = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
-	int scope = 0;
-
-	if (f && fscanf(f, "%d", &scope) != 1)
-		scope = 0;
-	if (f)
-		fclose(f);
-	return scope;
-}
-
-/* The initial one maps every user to itself (user_namespaces(7)). */
-static bool in_initial_user_namespace(void)
-{
-	unsigned inside = 1, outside = 1, count = 0;
-	FILE *f = fopen("/proc/self/uid_map", "re");
-	bool initial = f && fscanf(f, "%u %u %u", &inside, &outside, &count) == 3 && !inside &&
-		       !outside && count == 4294967295u;
-
-	if (f)
-		fclose(f);
-	return initial;
-}
-
-/* That of a process outside of our own is kept from us. */
-static bool other_user_namespace(pid_t pid)
-{
-	char name[64], mine[64] = "", theirs[64] = "";
-
-	snprintf(name, sizeof(name), "/proc/%d/ns/user", (int)pid);
-	if (readlink(name, theirs, sizeof(theirs) - 1) <= 0)
-		return errno == EACCES && !in_initial_user_namespace();
-	return readlink("/proc/self/ns/user", mine, sizeof(mine) - 1) > 0 && strcmp(mine, theirs);
-}
-
-int inject_explain_refusal(pid_t pid, int err, struct inject_why *why)
-{
-	struct inject_status s;
-
-	if (err == -ESRCH || inject_read_status(pid, &s))
-		return inject_because(why, -ESRCH, "process %d has just ended", pid);
-	if (err != -EPERM && err != -EACCES)
-		return inject_because(why, err, "cannot trace process %d (%s): %s", pid, s.name,
-				      strerror(-err));
-	if (s.tracer && s.tracer != getpid())
-		return check_state(pid, &s, why);
-	if (yama_scope() == 3)
-		return inject_because(why, -EPERM, "attaching is switched off on this machine until "
-				      "the next boot (kernel.yama.ptrace_scope is 3)");
-	if (have_ptrace_capability())
-		return inject_because(why, -EPERM, other_user_namespace(pid) ?
-				      "process %d (%s) is in another user namespace, in which "
-				      "memleak has no CAP_SYS_PTRACE: run memleak on the host" :
-				      "process %d (%s) may not be traced, though memleak has "
-				      "CAP_SYS_PTRACE: a security module (SELinux, AppArmor) or a "
-				      "seccomp filter forbids it", pid, s.name);
-	if (s.uid != geteuid() || s.euid != geteuid())
-		return inject_because(why, -EPERM, "process %d (%s) belongs to user %u, memleak runs "
-				      "as user %u: run memleak as root or with CAP_SYS_PTRACE",
-				      pid, s.name, s.euid, geteuid());
-	if (yama_scope())
-		return inject_because(why, -EPERM, "process %d (%s) is no child of memleak, and "
-				      "kernel.yama.ptrace_scope is %d: run memleak as root, or set it "
-				      "to 0", pid, s.name, yama_scope());
-	return inject_because(why, -EPERM, "process %d (%s) protects itself from being traced (it is "
-			      "set-user-ID, or not dumpable): run memleak as root", pid, s.name);
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * inject_check.h - tells beforehand why a process cannot be attached to, and
- * what would help. Sources: proc(5), ptrace(2) "Ptrace access mode checking",
- * the kernel's Documentation/admin-guide/LSM/Yama.rst, elf(5).
+ * what would help. Sources: proc(5), elf(5).
  *
  * Thread-safe. The answers are of the moment: the process runs on.
  */
@@ -12,13 +11,16 @@
 #include "inject_why.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
 /* What /proc/PID/status says. */
 struct inject_status {
 	pid_t tgid, ppid, tracer;
-	uid_t uid, euid;
+	uid_t uids[3];		/* real, effective, saved */
+	gid_t gids[3];
+	uint64_t cap_prm, cap_eff;
 	char state;		/* R S D T t Z X I */
 	int seccomp;		/* 0 off, 1 strict, 2 filter */
 	bool user_memory;	/* false for kernel threads and zombies */
@@ -32,6 +34,9 @@ int inject_read_status(pid_t pid, struct inject_status *status);
 /* The same from a file in the format of /proc/PID/status. */
 int inject_parse_status(FILE *f, struct inject_status *status);
 
+/* -EBUSY and its sentence. */
+int inject_because_traced(pid_t pid, const struct inject_status *s, struct inject_why *why);
+
 /* -ENOTSUP and its sentence: what a call returns to would have to be on the shadow stack, too. */
 int inject_because_shadow_stack(pid_t pid, struct inject_why *why);
 
@@ -44,8 +49,5 @@ int inject_because_shadow_stack(pid_t pid, struct inject_why *why);
  *	-EAGAIN		not now (stopped, frozen)
  */
 int inject_check(pid_t pid, struct inject_why *why);
-
-/* The sentence for a ptrace call or an open of /proc/PID/mem that was refused with `err`. */
-int inject_explain_refusal(pid_t pid, int err, struct inject_why *why);
 
 #endif

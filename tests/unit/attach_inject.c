@@ -322,7 +322,9 @@ static bool has_shadow_stack(const char *features)
 	FILE *f;
 
 	snprintf(text, sizeof(text), "Name:\tcat shstk\nState:\tS (sleeping)\nTgid:\t77\nPPid:\t1\n"
-		 "TracerPid:\t0\nUid:\t5\t6\t6\t6\nVmSize:\t 100 kB\nSeccomp:\t2\n%s", features);
+		 "TracerPid:\t0\nUid:\t5\t6\t6\t6\nGid:\t7\t8\t9\t9\nVmSize:\t 100 kB\n"
+		 "CapInh:\t0000000000000000\nCapPrm:\t000001ffffffffff\nCapEff:\t0000000000080000\n"
+		 "Seccomp:\t2\n%s", features);
 	f = fmemopen(text, strlen(text), "r");
 	assert_non_null(f);
 	assert_int_equal(inject_parse_status(f, &status), 0);
@@ -330,7 +332,10 @@ static bool has_shadow_stack(const char *features)
 	assert_string_equal(status.name, "cat shstk");
 	assert_int_equal(status.tgid, 77);
 	assert_int_equal(status.ppid, 1);
-	assert_int_equal(status.euid, 6);
+	assert_int_equal(status.uids[1], 6);
+	assert_int_equal(status.gids[2], 9);
+	assert_int_equal(status.cap_prm, 0x1ffffffffff);
+	assert_int_equal(status.cap_eff, 0x80000);
 	assert_int_equal(status.seccomp, 2);
 	assert_int_equal(status.state, 'S');
 	assert_true(status.user_memory);
