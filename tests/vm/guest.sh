@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The first process of the virtual machine: runs kagent's cases and powers off.
+# The first process of the virtual machine: runs kagent's cases and those of
+# process.sh, and powers off.
 # Prints "ok - " and "not ok - " lines on the serial console.
 export PATH=/bin LD_LIBRARY_PATH=/lib NO_COLOR=1
 mount -t proc none /proc
 mount -t sysfs none /sys
 mount -t devtmpfs none /dev
+ln -s /proc/self/fd /dev/fd
 mkdir -p /tmp /scratch /dev/shm
 mount -t tmpfs none /tmp
 mount -t tmpfs none /scratch
@@ -161,6 +163,11 @@ test_uprobe() {
 	kill $heap
 }
 
+# The names of cases begin with the machine's.
+in_vm() {
+	sed 's/^\(not ok\|ok\) - /&6.1 vm: /'
+}
+
 echo "kernel $(uname -r)"
 test_module
 test_uprobe "uprobes one at a time"	# this kernel has no sessions of them
@@ -174,6 +181,7 @@ test_phantoms_by_verdict
 test_reborn
 test_bulk
 [ ! -x /bin/slabratetop ] || test_top
+O=/build /bin/bash /tests/vm/process.sh 2>&1 | in_vm
 for log in leaky fixed reborn bulk kinds phantoms; do
 	echo "--- $log"
 	head -40 $work/$log
