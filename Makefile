@@ -135,7 +135,7 @@ $(O)/libleak.so: $(libleak-objs) $(wildcard $(libleak-map))
 	@$(call say,LD,$@)
 	$(Q)$(CC) -shared $(LDFLAGS) -Wl,-soname,libleak.so -Wl,-z,now,-z,relro,-z,noseparate-code,--no-undefined \
 		$(addprefix -Wl$(comma)--version-script=,$(wildcard $(libleak-map))) \
-		-pthread -o $@ $(libleak-objs) $(libleak-ldlibs)
+		-o $@ $(libleak-objs) $(libleak-ldlibs)
 comma := ,
 
 # A product without sources (its directory is not there yet) is not built.

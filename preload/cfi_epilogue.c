@@ -16,11 +16,11 @@
 
 #include "compiler.h"
 #include "epilogue.h"
+#include "libc.h"
 #include "objects.h"
 
 enum { OP_DEREF = 0x06, OP_BREG7 = 0x77 };	/* DWARF 5, 7.7.1 */
 
-WEAK_IMPORT(_dl_find_object);
 extern void __stack_chk_fail(void);
 
 struct text {
@@ -34,7 +34,7 @@ static struct text musl_text(void)
 	const ElfW(Phdr) *ph;
 	struct object libc;
 
-	if (_dl_find_object || !objects_find((uintptr_t)dl_iterate_phdr, &libc))
+	if (!libc_is_musl() || !objects_find((uintptr_t)dl_iterate_phdr, &libc))
 		return (struct text){ 0, 0 };
 	elf = (const void *)libc.start;
 	ph = (const void *)(libc.start + elf->e_phoff);

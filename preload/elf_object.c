@@ -51,6 +51,18 @@ bool elf_object_open(struct elf_object *o, const struct dl_phdr_info *info)
 	return o->symtab && o->strtab;
 }
 
+bool elf_object_at(struct elf_object *o, uintptr_t start)
+{
+	const ElfW(Ehdr) *elf = (const void *)start;
+	struct dl_phdr_info info = { .dlpi_addr = start };
+
+	if (memcmp(elf->e_ident, ELFMAG, SELFMAG) || elf->e_phentsize != sizeof(ElfW(Phdr)))
+		return false;
+	info.dlpi_phdr = (const void *)(start + elf->e_phoff);
+	info.dlpi_phnum = elf->e_phnum;
+	return elf_object_open(o, &info);
+}
+
 bool elf_object_contains(const struct elf_object *o, uintptr_t addr)
 {
 	for (unsigned i = 0; i < o->phnum; i++)

@@ -35,6 +35,9 @@ struct elf_name {
 /* False: it has no symbols. */
 bool elf_object_open(struct elf_object *o, const struct dl_phdr_info *info);
 
+/* The one whose ELF header is mapped at @start. False: there is none, or it has no symbols. */
+bool elf_object_at(struct elf_object *o, uintptr_t start);
+
 /* Does the address lie in one of its segments? */
 bool elf_object_contains(const struct elf_object *o, uintptr_t addr);
 

@@ -52,7 +52,7 @@ static void find_directory(void)
 
 void exit_report_init(void)
 {
-	have_stderr = fstat(STDERR_FILENO, &stderr_stat) == 0;
+	have_stderr = sys_fstat(STDERR_FILENO, &stderr_stat) == 0;
 	find_directory();
 }
 
@@ -60,7 +60,7 @@ static bool stderr_is_ours(void)
 {
 	struct stat st;
 
-	return have_stderr && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == stderr_stat.st_dev &&
+	return have_stderr && sys_fstat(STDERR_FILENO, &st) == 0 && st.st_dev == stderr_stat.st_dev &&
 	       st.st_ino == stderr_stat.st_ino && st.st_rdev == stderr_stat.st_rdev;
 }
 
@@ -75,11 +75,11 @@ void exit_report_say(const char *line)
 
 		sigemptyset(&pipe_only);
 		sigaddset(&pipe_only, SIGPIPE);
-		pthread_sigmask(SIG_BLOCK, &pipe_only, &old);
+		sigprocmask(SIG_BLOCK, &pipe_only, &old);
 		if (sys_write(STDERR_FILENO, line, len) < 0 && errno == EPIPE &&
 		    !sigismember(&old, SIGPIPE))
 			sigtimedwait(&pipe_only, NULL, &none);
-		pthread_sigmask(SIG_SETMASK, &old, NULL);
+		sigprocmask(SIG_SETMASK, &old, NULL);
 	}
 }
 
@@ -180,11 +180,11 @@ static bool run_and_wait(struct run *r)
 	if (!r->stack)
 		return false;
 	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &old);
+	sigprocmask(SIG_BLOCK, &all, &old);
 	pid = clone(run_program, r->stack + 2 * CHILD_STACK, CLONE_VM | CLONE_VFORK, r);
 	if (pid > 0 && wait_for(pid, &status) != pid)
 		status = -1;
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	sys_munmap(r->stack, 2 * CHILD_STACK);
 	return pid > 0 && status == 0;
 }

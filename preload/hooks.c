@@ -7,7 +7,6 @@
  * another thread. HOOK_CALLER needs the frame pointer, so this file is compiled
  * with -fno-omit-frame-pointer.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "early_arena.h"
 #include "hooks.h"
+#include "libdl.h"
 #include "overhead.h"
 #include "real.h"
 #include "record_plain.h"
@@ -415,7 +415,7 @@ static COLD void *owners_realloc(void *p, size_t size)
 {
 	void *(*owner)(void *, size_t);
 
-	*(void **)&owner = dlsym(RTLD_DEFAULT, "realloc");
+	*(void **)&owner = libdl_first("realloc");
 	return owner ? owner(p, size) : NULL;
 }
 

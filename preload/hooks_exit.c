@@ -86,6 +86,8 @@ EXPORT int dlclose(void *handle)
 
 	if (!real.resolved)
 		real_resolve();
+	if (!real.dlclose)	/* glibc before 2.34: its library was loaded later */
+		*(void **)&real.dlclose = real_symbol("dlclose");
 	if (!real.dlclose)
 		return -1;
 	ret = real.dlclose(handle);

@@ -10,12 +10,13 @@
  * operator new may throw and may run a new_handler, so the thread is never
  * marked busy around it. Mangled names: Itanium C++ ABI 5.1.
  */
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "early_arena.h"
 #include "hooks.h"
+#include "libdl.h"
+#include "objects.h"
 #include "real.h"
 #include "recorder.h"
 
@@ -51,23 +52,17 @@ static void *find_next(const char *name)
 	static const char *const runtimes[] = { "libstdc++.so.6", "libc++abi.so.1", "libc++.so.1" };
 	void *fn = real_symbol(name);
 
-	for (size_t i = 0; !fn && i < sizeof(runtimes) / sizeof(runtimes[0]); i++) {
-		void *lib = dlopen(runtimes[i], RTLD_LAZY | RTLD_NOLOAD);
-
-		if (!lib)
-			continue;
-		fn = dlsym(lib, name);
-		dlclose(lib);
-	}
+	for (size_t i = 0; !fn && i < sizeof(runtimes) / sizeof(runtimes[0]); i++)
+		fn = libdl_in(runtimes[i], name);
 	return fn;
 }
 
 static bool is_runtime(const void *fn)
 {
-	Dl_info info;
+	struct object o;
 
-	return dladdr(fn, &info) && info.dli_fname &&
-	       (strstr(info.dli_fname, "libstdc++") || strstr(info.dli_fname, "libc++"));
+	return objects_find((uintptr_t)fn, &o) &&
+	       (strstr(o.name, "libstdc++") || strstr(o.name, "libc++"));
 }
 
 static COLD void resolve(struct cxx_op *op, void *fallback)
@@ -211,7 +206,7 @@ extern char __gxx_personality_v0 __attribute__((weak));
  */
 __attribute__((constructor)) static void resolve_early(void)
 {
-	if (!&__gxx_personality_v0 || dlsym(RTLD_DEFAULT, "malloc") != (void *)malloc ||
+	if (!&__gxx_personality_v0 || libdl_first("malloc") != (void *)malloc ||
 	    !real_ready())
 		return;
 	for (size_t i = 0; i < COUNT(all_new); i++)

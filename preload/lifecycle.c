@@ -2,7 +2,6 @@
 /* lifecycle.c - see lifecycle.h. */
 #include "lifecycle.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <stdatomic.h>
@@ -15,6 +14,7 @@
 #include "fork_child.h"
 #include "huge.h"
 #include "libc.h"
+#include "libdl.h"
 #include "live_table.h"
 #include "mmap_table.h"
 #include "overhead.h"
@@ -42,10 +42,6 @@ static atomic_int phase;
 static uint32_t generations;
 static bool watching;
 static void (*reader_gone_fn)(void);
-
-/* Its address in the global scope tells preloaded from injected. */
-extern const int libleak_present;
-EXPORT const int libleak_present = 1;
 
 static uint32_t own_pid(void)
 {
@@ -243,17 +239,6 @@ static bool start_child(void)
 	return true;
 }
 
-/*
- * Injected by dlopen, not preloaded: then nothing of this library is in the global
- * scope. (RTLD_DEFAULT would look in the library's own scope, too.)
- */
-static bool loaded_late(void)
-{
-	void *program = dlopen(NULL, RTLD_LAZY);
-
-	return program && dlsym(program, "libleak_present") != (const void *)&libleak_present;
-}
-
 /* The gate of a LIVE session is closed. Because this is a forked child, or has the watcher died? */
 static bool is_forked(void)
 {
@@ -296,7 +281,7 @@ static bool start(bool wait)
 
 	if (!may_start(was) || !atomic_compare_exchange_strong(&phase, &was, STARTING))
 		return false;
-	if (was == NEW && loaded_late()) {
+	if (was == NEW && libdl_loaded_late()) {
 		atomic_store(&phase, DORMANT);
 		errno = err;
 		return false;

@@ -108,6 +108,7 @@ static void void_kept(void)
 
 static void forget_all(void)
 {
+	objects_unloaded();
 	lock_acquire(&recorder.grow);
 	memset(known, 0, sizeof(known));
 	stack_table_doubt();

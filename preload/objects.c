@@ -9,12 +9,20 @@
 #include "compiler.h"
 #include "objects_listed.h"
 
+#ifdef DLFO_STRUCT_HAS_EH_DBASE
+
 WEAK_IMPORT(_dl_find_object);
 
 void objects_init(void)
 {
 	if (!_dl_find_object)
 		objects_list();
+}
+
+void objects_unloaded(void)
+{
+	if (!_dl_find_object)
+		objects_unloaded_listed();
 }
 
 bool objects_find(uintptr_t addr, struct object *o)
@@ -35,3 +43,22 @@ bool objects_find(uintptr_t addr, struct object *o)
 	};
 	return true;
 }
+
+#else	/* the C library that this is built with has not got it */
+
+void objects_init(void)
+{
+	objects_list();
+}
+
+void objects_unloaded(void)
+{
+	objects_unloaded_listed();
+}
+
+bool objects_find(uintptr_t addr, struct object *o)
+{
+	return objects_find_listed(addr, o);
+}
+
+#endif

@@ -3,8 +3,8 @@
  * objects.h - which object that the loader has mapped an address lies in.
  *
  * glibc is asked (_dl_find_object, 2.35), which takes no lock and allocates nothing.
- * musl has nothing of the kind, but never unloads an object: its list is kept here,
- * and read on where it has grown since. Async-signal-safe; takes no lock of others.
+ * musl and older glibc have nothing of the kind: a copy of the loader's list is kept
+ * (objects_listed.h). Async-signal-safe; takes no lock of others.
  */
 #ifndef PRELOAD_OBJECTS_H
 #define PRELOAD_OBJECTS_H
@@ -26,6 +26,9 @@ void objects_init(void);
 
 /* False: it lies in none. @o is valid for as long as the object is not unloaded. */
 bool objects_find(uintptr_t addr, struct object *o);
+
+/* Some have been unloaded: others may be where they were. */
+void objects_unloaded(void);
 
 /* In a forked child. */
 void objects_after_fork(void);

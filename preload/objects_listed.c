@@ -9,29 +9,108 @@
 
 #include "compiler.h"
 #include "eh_frame.h"
+#include "libc.h"
 #include "lock.h"
 #include "recorder.h"
 #include "sys.h"
 
 #define OBJECTS_MAX	1024u
 #define HEADERS_MAX	16u	/* read at a time: this may be a signal handler's stack */
+#define TRIES		100	/* another thread changes the list for a few instructions */
 
-extern struct r_debug *_dl_debug_addr __attribute__((weak));
+struct entry {
+	struct object o;		/* empty: it is not known where it is */
+	const struct link_map *prev;	/* in the loader's list; o.id: its own place there */
+	const void *dynamic;
+	bool stays;			/* it is never unloaded */
+};
 
-static struct object all[OBJECTS_MAX];
-static uint32_t count;			/* published */
-static const struct link_map *last;	/* of the loader's list, among all[]; NULL: it has none */
+struct list {
+	uint32_t count;
+	struct entry at[OBJECTS_MAX];
+};
+
+/* One is read, the other is written to next. */
+static struct list lists[2];
+static uint32_t version;
+static const struct r_debug *loader;	/* NULL: it is not known where its list begins */
 static struct lock growing;
 
-/* Reads what may be gone by now. */
+static struct list *now_listed(void)
+{
+	return &lists[version % 2];
+}
+
+/* The list that now_listed() is not has been made. (Readers of it begin anew.) */
+static void publish(void)
+{
+	__atomic_store_n(&version, version + 1, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* ---- reading what may be gone by now ----------------------------------------------- */
+
+/* Bytes that could be read, or an error. */
+static long read_parts(const struct iovec *parts, unsigned long n, void *to, size_t size)
+{
+	struct iovec local = { to, size };
+
+	if (recorder.frozen)
+		return -EPERM;
+	return sys_raw(SYS_process_vm_readv, sys_raw(SYS_getpid, 0, 0, 0, 0, 0, 0), (long)&local, 1,
+		       (long)parts, (long)n, 0);
+}
+
 static bool read_memory(const void *at, void *to, size_t size)
 {
-	struct iovec local = { to, size }, remote = { (void *)at, size };
+	struct iovec part = { (void *)at, size };
 
-	return !recorder.frozen &&
-	       sys_raw(SYS_process_vm_readv, sys_raw(SYS_getpid, 0, 0, 0, 0, 0, 0), (long)&local, 1,
-		       (long)&remote, 1, 0) == (long)size;
+	return read_parts(&part, 1, to, size) == (long)size;
 }
+
+static bool is_named(const char *name, const char *part)
+{
+	char text[512];
+	struct iovec from = { (void *)name, sizeof(text) - 1 };
+	long size = read_parts(&from, 1, text, sizeof(text) - 1);
+
+	text[size > 0 ? size : 0] = '\0';
+	return strstr(text, part);
+}
+
+/* The loader's entry of an object that is still in its list. False: it is not. */
+static bool read_link(const struct entry *e, struct link_map *m)
+{
+	struct {
+		struct link_map own;
+		const struct link_map *next_of_prev;
+	} now;
+	const struct iovec parts[] = {
+		{ (void *)e->o.id, sizeof(now.own) },
+		{ (void *)&e->prev->l_next, sizeof(now.next_of_prev) },
+	};
+
+	if (e->stays) {
+		*m = *(const struct link_map *)e->o.id;
+		return true;
+	}
+	if (!e->prev || read_parts(parts, 2, &now, sizeof(now)) != sizeof(now) ||
+	    now.next_of_prev != e->o.id ||
+	    now.own.l_prev != e->prev || now.own.l_addr != e->o.bias ||
+	    now.own.l_ld != e->dynamic || now.own.l_name != e->o.name)
+		return false;
+	*m = now.own;
+	return true;
+}
+
+static bool is_there(const struct entry *e)
+{
+	struct link_map m;
+
+	return e->stays || read_link(e, &m);
+}
+
+/* ---- what an object is ------------------------------------------------------------- */
 
 static void add_header(struct object *o, const ElfW(Phdr) *ph)
 {
@@ -60,49 +139,89 @@ static void find_section(struct object *o, const ElfW(Phdr) *ph, unsigned int n)
 	}
 }
 
-static void append(const struct object *o)
+/* The object whose ELF header is at its bias, as it is in all that dlopen loads. */
+static void describe(const struct link_map *m, struct object *o)
 {
-	if (count == OBJECTS_MAX)
+	ElfW(Phdr) ph[HEADERS_MAX];
+	ElfW(Ehdr) elf;
+
+	if (!read_memory((const void *)m->l_addr, &elf, sizeof(elf)) ||
+	    memcmp(elf.e_ident, ELFMAG, SELFMAG) || elf.e_phentsize != sizeof(*ph) ||
+	    elf.e_phnum > HEADERS_MAX ||
+	    !read_memory((const void *)(m->l_addr + elf.e_phoff), ph, elf.e_phnum * sizeof(*ph)))
 		return;
-	all[count] = *o;
-	__atomic_store_n(&count, count + 1, __ATOMIC_RELEASE);
+	o->start = UINTPTR_MAX;
+	for (unsigned int i = 0; i < elf.e_phnum; i++)
+		add_header(o, &ph[i]);
+	if (o->start > o->end)
+		o->start = o->end = 0;
 }
 
 /* ---- at the start ------------------------------------------------------------------ */
 
-static int take_listed(struct dl_phdr_info *info, size_t size, void *arg)
-{
-	bool *program = arg;
-	struct object o = { .start = UINTPTR_MAX, .bias = info->dlpi_addr,
-			    .id = info->dlpi_phdr, .name = *program ? "" : info->dlpi_name };
+struct listing {
+	struct list *to;
+	const struct link_map *at;	/* both lists are in the same order */
+	bool stay;
+};
 
-	(void)size;
-	for (int i = 0; i < info->dlpi_phnum; i++)
-		add_header(&o, &info->dlpi_phdr[i]);
-	find_section(&o, info->dlpi_phdr, info->dlpi_phnum);
-	append(&o);
-	*program = false;
-	return 0;
+/* The program tells debuggers where the loader's list is, and so us. */
+static const struct r_debug *find_loader(const struct dl_phdr_info *info)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		if (info->dlpi_phdr[i].p_type != PT_DYNAMIC)
+			continue;
+		for (const ElfW(Dyn) *d = (const void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+		     d->d_tag != DT_NULL; d++)
+			if (d->d_tag == DT_DEBUG)
+				return (const void *)d->d_un.d_ptr;
+	}
+	return NULL;
 }
 
-/* Both lists are in the same order; what one has told of stays in the other. */
-static const struct link_map *nth(uint32_t n)
+static void begin_listing(struct listing *l, const struct dl_phdr_info *info)
 {
-	const struct link_map *m = _dl_debug_addr ? _dl_debug_addr->r_map : NULL;
+	loader = find_loader(info);
+	l->at = loader ? loader->r_map : NULL;
+}
 
-	while (m && --n)
-		m = m->l_next;
-	return m;
+static int take_listed(struct dl_phdr_info *info, size_t size, void *arg)
+{
+	struct listing *l = arg;
+	bool program = !l->to->count;
+	struct entry *e = &l->to->at[l->to->count];
+
+	(void)size;
+	if (program)
+		begin_listing(l, info);
+	if (!l->at || l->at->l_addr != info->dlpi_addr || l->to->count == OBJECTS_MAX)
+		return 1;
+	*e = (struct entry){
+		.o = { .start = UINTPTR_MAX, .bias = info->dlpi_addr, .id = l->at,
+		       .name = program ? "" : l->at->l_name },
+		.prev = l->at->l_prev,
+		.dynamic = l->at->l_ld,
+		.stays = l->stay,
+	};
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		add_header(&e->o, &info->dlpi_phdr[i]);
+	find_section(&e->o, info->dlpi_phdr, info->dlpi_phnum);
+	l->to->count++;
+	l->at = l->at->l_next;
+	/* glibc puts its loader among what the program was started with */
+	if (!libc_is_musl() && loader->r_ldbase - e->o.start < e->o.end - e->o.start)
+		l->stay = false;
+	return 0;
 }
 
 void objects_list(void)
 {
-	bool program = true;
+	struct listing l = { .to = &lists[(version + 1) % 2], .stay = true };
 
-	__atomic_store_n(&count, 0, __ATOMIC_RELEASE);
 	lock_reset(&growing);
-	dl_iterate_phdr(take_listed, &program);
-	last = count ? nth(count) : NULL;
+	l.to->count = 0;
+	dl_iterate_phdr(take_listed, &l);
+	publish();
 }
 
 void objects_after_fork(void)
@@ -112,83 +231,162 @@ void objects_after_fork(void)
 
 /* ---- later ------------------------------------------------------------------------- */
 
-/* The object whose ELF header is at its bias, as it is in all that dlopen loads. */
-static bool describe(const struct link_map *m, struct object *o)
+/* As it was known, if it was. */
+static struct entry entry_of(const struct link_map *at, const struct link_map *m,
+			     const struct list *known)
 {
-	ElfW(Phdr) ph[HEADERS_MAX];
-	ElfW(Ehdr) elf;
+	struct entry e = {
+		.o = { .bias = m->l_addr, .id = at, .name = m->l_name },
+		.prev = m->l_prev,
+		.dynamic = m->l_ld,
+		.stays = libc_is_musl(),
+	};
 
-	*o = (struct object){ .start = UINTPTR_MAX, .bias = m->l_addr,
-			      .id = (const void *)m->l_ld, .name = m->l_name };
-	if (!read_memory((const void *)m->l_addr, &elf, sizeof(elf)) ||
-	    memcmp(elf.e_ident, ELFMAG, SELFMAG) || elf.e_phentsize != sizeof(*ph) ||
-	    elf.e_phnum > HEADERS_MAX ||
-	    !read_memory((const void *)(m->l_addr + elf.e_phoff), ph, elf.e_phnum * sizeof(*ph)))
-		return false;
-	for (unsigned int i = 0; i < elf.e_phnum; i++)
-		add_header(o, &ph[i]);
-	return o->start < o->end;
-}
+	for (uint32_t i = 0; i < known->count; i++) {
+		const struct entry *k = &known->at[i];
 
-/* The first object behind @m that holds @addr. NULL: there is none. */
-static const struct link_map *look_behind(struct link_map m, uintptr_t addr)
-{
-	struct object o;
-
-	for (unsigned int guard = 0; m.l_next && guard < OBJECTS_MAX; guard++) {
-		const struct link_map *at = m.l_next;
-
-		if (!read_memory(at, &m, sizeof(m)))
-			return NULL;
-		if (describe(&m, &o) && addr >= o.start && addr < o.end)
-			return at;
+		if (k->o.id == at && (k->stays || (k->o.bias == e.o.bias && k->o.name == e.o.name &&
+						   k->dynamic == e.dynamic))) {
+			e = *k;
+			e.prev = m->l_prev;
+			return e;
+		}
 	}
-	return NULL;
+	describe(m, &e.o);
+	return e;
 }
 
-/* Objects come to the end of the list, in one piece: those before one that is there to stay are, too. */
-static void take_until(const struct link_map *end)
+/* False: the list has changed meanwhile. */
+static bool walk(struct list *to, const struct list *known)
 {
-	struct object o;
+	const struct link_map *at = loader ? loader->r_map : NULL, *prev = NULL;
+	struct link_map m;
 
-	while (last != end) {
-		last = last->l_next;
-		if (!describe(last, &o))
-			continue;
-		find_section(&o, (const void *)(o.bias + ((const ElfW(Ehdr) *)o.bias)->e_phoff),
-			     ((const ElfW(Ehdr) *)o.bias)->e_phnum);
-		append(&o);
+	for (to->count = 0; at && to->count < OBJECTS_MAX; prev = at, at = m.l_next) {
+		if (!read_memory(at, &m, sizeof(m)) || m.l_prev != prev)
+			return false;
+		to->at[to->count++] = entry_of(at, &m, known);
 	}
+	return true;
 }
 
-static bool find_in(uint32_t from, uint32_t to, uintptr_t addr, struct object *o)
+static bool find_in(const struct list *l, uintptr_t addr, struct entry *e)
 {
-	for (uint32_t i = from; i < to; i++) {
-		if (addr < all[i].start || addr >= all[i].end)
+	for (uint32_t i = 0; i < l->count; i++) {
+		const struct entry *at = &l->at[i];
+
+		if (addr < at->o.start || addr >= at->o.end)
 			continue;
-		*o = all[i];
+		*e = *at;
 		return true;
 	}
 	return false;
 }
 
-static bool read_on(uint32_t from, uintptr_t addr, struct object *o)
+static bool find_known(uintptr_t addr, struct entry *e)
 {
-	const struct link_map *found;
-	bool is_there;
+	uint32_t seen;
+	bool found;
 
-	lock_acquire(&growing);
-	found = last ? look_behind(*last, addr) : NULL;
-	if (found)
-		take_until(found);
-	is_there = find_in(from, count, addr, o);
-	lock_release(&growing);
-	return is_there;
+	do {
+		seen = __atomic_load_n(&version, __ATOMIC_ACQUIRE);
+		found = find_in(&lists[seen % 2], addr, e);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (__atomic_load_n(&version, __ATOMIC_RELAXED) != seen);
+	return found && is_there(e);
+}
+
+/*
+ * Of musl's objects, those up to the one that holds @addr: objects come in one piece, so
+ * what is before one that is there to stay is, too. False: none of the new ones holds it.
+ */
+static bool cut_behind(struct list *l, uint32_t known, uintptr_t addr)
+{
+	for (uint32_t i = known; i < l->count; i++) {
+		if (addr < l->at[i].o.start || addr >= l->at[i].o.end)
+			continue;
+		l->count = i + 1;
+		for (i = known; i < l->count; i++) {
+			struct object *o = &l->at[i].o;
+			const ElfW(Ehdr) *elf = (const void *)o->bias;
+
+			if (o->start < o->end)
+				find_section(o, (const void *)(o->bias + elf->e_phoff), elf->e_phnum);
+		}
+		return true;
+	}
+	return false;
+}
+
+static void list_anew(uintptr_t addr)
+{
+	const struct list *known = now_listed();
+	struct list *to = &lists[(version + 1) % 2];
+	int tries = 0;
+
+	while (!walk(to, known))
+		if (++tries == TRIES)
+			return;
+	if (!libc_is_musl() || cut_behind(to, known->count, addr))
+		publish();
+}
+
+/* Has the loader's list gone on behind what is known? */
+static bool has_more(void)
+{
+	const struct list *l = now_listed();
+	struct link_map m;
+
+	return l->count && (!read_link(&l->at[l->count - 1], &m) || m.l_next);
 }
 
 bool objects_find_listed(uintptr_t addr, struct object *o)
 {
-	uint32_t known = __atomic_load_n(&count, __ATOMIC_ACQUIRE);
+	struct entry e;
+	bool found = find_known(addr, &e);
 
-	return find_in(0, known, addr, o) || read_on(known, addr, o);
+	if (!found) {
+		lock_acquire(&growing);
+		found = find_known(addr, &e);
+		if (!found && (find_in(now_listed(), addr, &e) || has_more())) {
+			list_anew(addr);
+			found = find_known(addr, &e);
+		}
+		lock_release(&growing);
+	}
+	if (found)
+		*o = e.o;
+	return found;
+}
+
+bool objects_find_named(const char *part, struct object *o)
+{
+	bool found = false;
+
+	lock_acquire(&growing);
+	if (has_more())
+		list_anew(0);
+	for (uint32_t i = 0; i < now_listed()->count && !found; i++) {
+		const struct entry *e = &now_listed()->at[i];
+
+		found = is_there(e) && is_named(e->o.name, part);
+		if (found)
+			*o = e->o;
+	}
+	lock_release(&growing);
+	return found;
+}
+
+void objects_unloaded_listed(void)
+{
+	const struct list *known;
+	struct list *to;
+
+	lock_acquire(&growing);
+	known = now_listed();
+	to = &lists[(version + 1) % 2];
+	for (to->count = 0; to->count < known->count && known->at[to->count].stays; to->count++)
+		to->at[to->count] = known->at[to->count];
+	publish();
+	lock_release(&growing);
 }

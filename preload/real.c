@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "elf_object.h"
+#include "libdl.h"
+#include "objects.h"
 #include "real_musl.h"
 
 struct real_functions real;
@@ -16,10 +18,9 @@ struct real_functions real;
 static atomic_int resolving;
 static void *(*lookup_name)(const char *name);
 
-/* RTLD_NEXT looks behind the object that calls dlsym, which is this one. */
 void *real_symbol(const char *name)
 {
-	return lookup_name ? lookup_name(name) : dlsym(RTLD_NEXT, name);
+	return lookup_name ? lookup_name(name) : libdl_next(name);
 }
 
 #define RESOLVE(member, name) (*(void **)&real.member = real_symbol(name))
@@ -77,7 +78,7 @@ extern const char _end[] __attribute__((visibility("hidden")));
 static int leads_elsewhere(const char *name)
 {
 	const ElfW(Sym) *sym = NULL;
-	char *at = dlsym(RTLD_DEFAULT, name);
+	char *at = libdl_first(name);
 	Dl_info info;
 
 	if (at >= __ehdr_start && at < _end)
@@ -154,6 +155,7 @@ bool real_resolve(void)
 	if (!real.malloc || !real.free || !real.calloc || !real.realloc)
 		return false;
 	find_allocator();
+	objects_init();
 	real_musl_amend();
 	real.bypassed = is_bypassed();
 	__atomic_store_n(&real.resolved, true, __ATOMIC_RELEASE);

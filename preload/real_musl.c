@@ -7,13 +7,12 @@
 #include <string.h>
 
 #include "compiler.h"
+#include "libc.h"
 #include "objects.h"
 #include "real.h"
 
 #define PAGE 4096ul
 #define MIN_SIZE 13	/* mallocng's blocks of 12 bytes and less are 16 bytes apart, others 32 or more */
-
-extern const char *gnu_get_libc_version(void) __attribute__((weak));
 
 static bool is_zero(const uint64_t *page)
 {
@@ -84,9 +83,8 @@ static bool is_libc(const void *fn)
 
 void real_musl_amend(void)
 {
-	if (gnu_get_libc_version)
+	if (!libc_is_musl())
 		return;
-	objects_init();
 	if (is_libc((const void *)real.malloc))
 		real.min_size = MIN_SIZE;
 	if (is_libc((const void *)real.calloc))

@@ -101,7 +101,7 @@ static bool end_predecessor(const char *path, uint64_t start_ticks)
 
 	if (fd < 0)
 		return false;
-	ours = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && pread(fd, &h, sizeof(h), 0) == sizeof(h) &&
+	ours = sys_fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && pread(fd, &h, sizeof(h), 0) == sizeof(h) &&
 	       !memcmp(h.magic, SESSION_MAGIC, sizeof(h.magic)) && h.pid == (uint32_t)getpid() &&
 	       h.start_ticks == start_ticks && start_ticks;
 	if (ours && h.state != SESSION_ENDED) {

@@ -124,7 +124,7 @@ static int reopen(const struct shm *s)
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
+	if (sys_fstat(fd, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
 		return fd;
 	sys_close(fd);
 	return -1;
@@ -219,7 +219,7 @@ int shm_create(struct shm *s, const char *path, uint64_t max_bytes)
 	fd = sys_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
-	ret = fstat(fd, &st) < 0 ? -errno : map_file(s, fd, want);
+	ret = sys_fstat(fd, &st) < 0 ? -errno : map_file(s, fd, want);
 	sys_close(fd);
 	s->dev = st.st_dev;
 	s->ino = st.st_ino;

@@ -97,6 +97,12 @@ static inline int sys_close(int fd)
 	return (int)sys_call(SYS_close, (long)fd, 0, 0, 0, 0, 0);
 }
 
+/* (glibc before 2.33 has none in its library.) */
+static inline int sys_fstat(int fd, struct stat *st)
+{
+	return (int)sys_call(SYS_fstat, (long)fd, (long)st, 0, 0, 0, 0);
+}
+
 static inline int sys_ftruncate(int fd, off_t len)
 {
 	return (int)sys_call(SYS_ftruncate, (long)fd, (long)len, 0, 0, 0, 0);

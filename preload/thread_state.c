@@ -4,12 +4,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "clock.h"
+#include "libc.h"
 #include "overhead.h"
 #include "recorder.h"
 #include "sampling.h"
@@ -19,8 +19,6 @@ THREAD_LOCAL struct thread_state *thread_self;
 static THREAD_LOCAL bool thread_dead;
 static THREAD_LOCAL bool borrowing;	/* a signal handler must not wait for its own thread */
 
-static pthread_key_t key;
-static bool have_key;
 static struct lock list_lock;
 static struct thread_state *all_states, *free_states;
 static uint32_t last_slot;
@@ -130,18 +128,20 @@ void thread_restart(struct thread_state *t)
 	sampling_start(t);
 }
 
+static void key_destructor(void *arg);
+
 struct thread_state *thread_attach(void)
 {
 	struct thread_state *t = take_state();
 
 	if (!t)
 		return NULL;
-	/* Busy first: what follows may allocate (pthread_setspecific does for late keys). */
+	/* Busy first: what follows may allocate (libc_keep). */
 	t->busy = 1;
 	atomic_signal_fence(memory_order_seq_cst);
 	thread_self = t;
-	if (have_key)
-		pthread_setspecific(key, t);
+	if (libc_at_thread_end(key_destructor) == 0)
+		libc_keep(t);
 	thread_restart(t);
 	return t;
 }
@@ -162,7 +162,7 @@ static void key_destructor(void *arg)
 	if (++t->destructor_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
 		t->busy = 1;
 		atomic_signal_fence(memory_order_seq_cst);
-		pthread_setspecific(key, t);
+		libc_keep(t);
 		atomic_signal_fence(memory_order_seq_cst);
 		t->busy = 0;
 		return;
@@ -207,12 +207,14 @@ void thread_give_back(struct thread_state *t)
 
 int threads_init(void)
 {
+	int ret;
+
 	if (!site_map_bytes)
 		site_map_bytes = ((size_t)recorder.cfg.max_stacks + 2) * sizeof(uint32_t);
 	else if (recorder.cfg.max_stacks > site_map_bytes / sizeof(uint32_t) - 2)
 		recorder.cfg.max_stacks = (uint32_t)(site_map_bytes / sizeof(uint32_t) - 2);
-	have_key = have_key || pthread_key_create(&key, key_destructor) == 0;
-	return have_key ? 0 : -EAGAIN;
+	ret = libc_at_thread_end(key_destructor);
+	return ret == -ENOSYS ? 0 : ret;	/* the first thread asks again */
 }
 
 void threads_after_fork(void)
