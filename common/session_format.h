@@ -49,7 +49,7 @@
 
 #define SESSION_MAGIC		"\211LEAK\r\n\032"	/* 8 bytes, no NUL */
 #define SESSION_MAJOR		2
-#define SESSION_MINOR		0
+#define SESSION_MINOR		1
 #define SESSION_ENDIAN		0x01020304u
 #define SESSION_PAGE		4096u
 
@@ -215,7 +215,9 @@ struct session_header {
 	uint64_t sampled_out;	/* allocations not chosen by sampling or size filter; an estimate */
 	uint32_t reader;	/* attached: the watcher's tid; its robust-futex bit says that it died */
 	uint32_t watched_pid;	/* attached: pid as the watcher sees it, if that differs; else 0 */
-	uint64_t reserved[7];
+	uint64_t reserved_space;/* bytes mapped without access (PROT_NONE), and not accessible
+				   since: in no record. Minor 0: 0, and they are in records */
+	uint64_t reserved[6];
 	uint64_t loss[LOSS_MAX];
 
 	struct session_section section[SECT_MAX];

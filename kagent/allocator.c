@@ -84,7 +84,8 @@ static bool find_region(const char *name, struct known *k)
 {
 	static const struct known functions[] = {
 		{ "mmap", KU_MMAP }, { "mmap64", KU_MMAP }, { "mremap", KU_MREMAP },
-		{ "munmap", KU_MUNMAP },
+		{ "munmap", KU_MUNMAP }, { "mprotect", KU_MPROTECT },
+		{ "pkey_mprotect", KU_MPROTECT },
 	};
 
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {

@@ -42,9 +42,14 @@ static struct site_totals *totals_of(struct heap_regions *r, uint64_t site)
 	return &bigger[r->total_count++].t;
 }
 
+static bool is_counted(const struct heap_region *g)
+{
+	return !g->inherited && !g->reserved;
+}
+
 static void count_alloc(struct heap_regions *r, const struct heap_region *g, uint64_t bytes)
 {
-	struct site_totals *t = g->inherited ? NULL : totals_of(r, g->site);
+	struct site_totals *t = is_counted(g) ? totals_of(r, g->site) : NULL;
 
 	if (!t)
 		return;
@@ -58,7 +63,7 @@ static void count_alloc(struct heap_regions *r, const struct heap_region *g, uin
 static void count_free(struct heap_regions *r, const struct heap_region *g, uint64_t bytes,
 		       uint64_t now)
 {
-	struct site_totals *t = g->inherited ? NULL : totals_of(r, g->site);
+	struct site_totals *t = is_counted(g) ? totals_of(r, g->site) : NULL;
 	uint64_t ticks = now > g->time ? (now - g->time) >> KU_TICK_SHIFT : 0;
 	unsigned int bucket = ticks ? 64 - (unsigned int)__builtin_clzll(ticks) : 0;
 
@@ -153,25 +158,66 @@ static uint64_t round_up(uint64_t size)
 	return (size + PAGE - 1) & ~(PAGE - 1);
 }
 
+static int add(struct heap_regions *r, struct heap_region g)
+{
+	int err = insert(r, find(r, g.start), g);
+
+	if (!err)
+		count_alloc(r, &g, g.end - g.start);
+	return err;
+}
+
+static bool is_reserved(const struct heap_regions *r, uint64_t addr)
+{
+	size_t i = find(r, addr);
+
+	return i < r->count && r->list[i].start <= addr && r->list[i].reserved;
+}
+
+/* What of g is reserved, and was before e, has been allocated by e. */
+static int open_reserved(struct heap_regions *r, const struct ku_region *e, struct heap_region g)
+{
+	uint64_t at = g.start;
+	struct heap_region part;
+	size_t i, next;
+	int err = 0;
+
+	while (!err && (i = find(r, at)) < r->count && r->list[i].start < g.end) {
+		part = r->list[i];
+		at = part.end;
+		if (!part.reserved || part.time >= e->entered)
+			continue;
+		err = cut(r, i, g.start, g.end, e->time, &next);
+		part = (struct heap_region){
+			.start = part.start > g.start ? part.start : g.start,
+			.end = part.end < g.end ? part.end : g.end,
+			.time = g.time, .site = g.site, .tid = g.tid,
+		};
+		if (!err && e->wanted)
+			err = add(r, part);
+	}
+	return err;
+}
+
 int heap_regions_apply(struct heap_regions *r, const struct ku_region *e)
 {
 	const struct heap_region g = {
 		.start = e->addr, .end = e->addr + round_up(e->size), .time = e->time,
 		.site = e->site, .tid = e->tid,
+		.reserved = e->without_access ||
+			    (e->function == KU_MREMAP && is_reserved(r, e->old_addr)),
 	};
 	int err = 0;
 
+	if (e->function == KU_MPROTECT)
+		return open_reserved(r, e, g);
 	if (e->old_size)
 		err = take_out(r, e->old_addr, e->old_addr + round_up(e->old_size), e->entered,
 			       e->time);
 	if (err || !e->size)
 		return err;
 	err = take_out(r, g.start, g.end, e->time, e->time);
-	if (!err && e->wanted)
-		err = insert(r, find(r, g.start), g);
-	if (!err && e->wanted)
-		count_alloc(r, &g, g.end - g.start);
-	return err;
+	return !err && (e->wanted || g.reserved) ? add(r, g) : err;
 }
 
 int heap_regions_inherit(struct heap_regions *child, const struct heap_regions *parent)

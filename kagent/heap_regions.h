@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * heap_regions.h - what a process has mapped with mmap(2): ranges of addresses, which may
- * be cut and split; a part keeps the stack and time of the whole. One thread at a time.
+ * be cut and split; a part keeps the stack and time of the whole. Reserved addresses are
+ * allocated by who makes them accessible. One thread at a time.
  */
 #ifndef KAGENT_HEAP_REGIONS_H
 #define KAGENT_HEAP_REGIONS_H
@@ -16,6 +17,7 @@ struct heap_region {
 	uint64_t start, end, time, site;
 	uint32_t tid;
 	bool inherited;		/* over fork: in no total */
+	bool reserved;		/* mapped without access: not allocated, in no total */
 };
 
 /* Of the regions of one site. */

@@ -249,6 +249,8 @@ static int take_site(void *arg, const void *key, const void *value)
 		return 0;	/* another process's, or just being made */
 	site = *from;
 	add_regions(s, *(const uint64_t *)key, &site);
+	if (!site.totals.allocs)
+		return 0;	/* (what mprotect made accessible was not reserved) */
 	return take_counted_site(s, *(const uint64_t *)key, &site);
 }
 
@@ -314,15 +316,21 @@ static void put_inherited(struct heap_session *s)
 static void put_regions(struct heap_session *s)
 {
 	const struct heap_regions *r = s->facts.regions;
+	uint64_t reserved = 0;
 
 	for (size_t i = 0; r && i < r->count; i++) {
 		const struct heap_region *g = &r->list[i];
 		const struct ku_block b = { .time = g->time, .size = g->end - g->start,
 					    .tid = g->tid };
 
-		put_record(s, g->start, &b, find(g->inherited ? &s->inherited : &s->sites, g->site),
-			   REC_MMAP, g->inherited);
+		if (g->reserved)
+			reserved += b.size;
+		else
+			put_record(s, g->start, &b,
+				   find(g->inherited ? &s->inherited : &s->sites, g->site),
+				   REC_MMAP, g->inherited);
 	}
+	session_writer_header(s->w)->reserved_space = reserved;
 }
 
 /* ---- header ------------------------------------------------------------------- */

@@ -221,7 +221,7 @@ static __always_inline void obtained(struct pt_regs *ctx, const struct ku_proces
 static __always_inline void trace_region(const struct ku_process *p, const struct ku_thread *t,
 					 __u64 addr)
 {
-	if (failed(t->function, addr))
+	if (failed(t->function, addr) || t->function == KU_MPROTECT)
 		return;
 	if (t->function == KU_MUNMAP)
 		send_event(p, KU_MUNMAP, t->old_addr, t->old_size, 0);

@@ -33,6 +33,7 @@ enum ku_function {
 	KU_MMAP,		/* p = f(p, size, ...) */
 	KU_MREMAP,		/* p = f(p, old size, size, flags, ...) */
 	KU_MUNMAP,		/* error = f(p, size) */
+	KU_MPROTECT,		/* error = f(p, size, access, ...) */
 	KU_FREE,		/* f(p, ...); from here on returns don't matter */
 	KU_DELETE,		/* the same: operator delete */
 	KU_LOADED,		/* the loader's _dl_debug_state(): objects are about to be mapped, or are */
@@ -58,7 +59,7 @@ struct ku_process {
 	__u32 fresh;		/* executed, and not looked at yet */
 	__u32 held;		/* KU_HELD_*: it has been stopped */
 	__u32 loads;		/* KU_LOADED, so far */
-	__u32 reserved;
+	__u32 reserves;		/* it has mapped something without access */
 };
 #define KU_HELD_AT_EXEC	1u	/* before its first instruction */
 #define KU_HELD_LOADED	2u	/* its libraries are mapped, none has run */
@@ -125,6 +126,8 @@ struct ku_thread {
 	__u32 chosen_by;	/* the call: by this one */
 	__u32 function;		/* enum ku_function */
 	__u32 passed_over;	/* not chosen: it hides the calls that it makes, and that is all */
+	__u32 access;		/* mmap, mprotect: PROT_* */
+	__u32 reserved;
 	__u64 ip[KU_MAX_DEPTH];
 	__u64 stack[KU_STACK_WORDS];	/* a part of the thread's stack */
 };
@@ -221,12 +224,14 @@ struct ku_event {
 /* What became of a range of addresses; and forks, between them. */
 struct ku_region {
 	__u64 time, entered;	/* of the call: when it had returned, and when it was made */
-	__u64 addr, size;	/* mapped; size 0: nothing */
+	__u64 addr, size;	/* mapped, or made accessible; size 0: nothing */
 	__u64 old_addr, old_size;	/* not mapped any more */
 	__u64 site;		/* of what was mapped; 0: none, or not wanted */
 	__u32 image, tid;
 	__u32 function;		/* enum ku_function, 0: a fork */
 	__u32 wanted;		/* what was mapped is to be recorded */
+	__u32 without_access;	/* what was mapped is reserved only */
+	__u32 reserved;
 };
 
 /* Settings; constant once loaded. */

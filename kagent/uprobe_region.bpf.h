@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * uprobe_region.bpf.h - mmap(), mremap() and munmap(), as the program calls them (BPF
- * code). User space keeps the regions: a map can't be asked for ranges.
+ * uprobe_region.bpf.h - mmap(), mremap(), munmap() and mprotect(), as the program calls
+ * them (BPF code). User space keeps the regions: a map can't be asked for ranges.
  *
  * All is told when a call has returned. What another thread has mapped in the place of
  * what this one unmapped is told apart by time: it came after this call was made.
@@ -15,7 +15,7 @@
 
 static __always_inline int is_region(__u32 function)
 {
-	return function >= KU_MMAP && function <= KU_MUNMAP;
+	return function >= KU_MMAP && function <= KU_MPROTECT;
 }
 
 /* Of an allocator or the C library, for itself? */
@@ -30,15 +30,19 @@ static __always_inline int is_quiet(__u32 image, __u64 back)
 static __always_inline int on_region_call(struct pt_regs *ctx, const struct ku_process *p,
 					  struct ku_thread *t, __u32 function)
 {
-	__u64 back = 0;
+	__u64 size = PT_REGS_PARM2(ctx), third = PT_REGS_PARM3(ctx), back = 0;
+	int replaces = function == KU_MREMAP || function == KU_MUNMAP;
 
+	/* only what makes reserved addresses accessible */
+	if (function == KU_MPROTECT && (!p->reserves || !(__u32)third))
+		return 1;
 	bpf_probe_read_user(&back, sizeof(back), (void *)PT_REGS_SP(ctx));
 	if (!cfg.rows || is_quiet(p->image, back))
 		return 1;
-	t->size = function == KU_MREMAP ? PT_REGS_PARM3(ctx) :
-		  function == KU_MMAP ? PT_REGS_PARM2(ctx) : 0;
+	t->size = function == KU_MREMAP ? third : function == KU_MUNMAP ? 0 : size;
 	t->old_addr = PT_REGS_PARM1(ctx);
-	t->old_size = function == KU_MMAP ? 0 : PT_REGS_PARM2(ctx);
+	t->old_size = replaces ? size : 0;
+	t->access = (__u32)third;
 	if (function == KU_MREMAP && PT_REGS_PARM4(ctx) & MREMAP_DONTUNMAP)
 		t->old_size = 0;
 	t->out = bpf_ktime_get_ns();
@@ -58,14 +62,16 @@ static __always_inline void tell(const struct ku_region *r)
 
 static __always_inline int failed(__u32 function, __u64 result)
 {
-	return function == KU_MUNMAP ? (__u32)result != 0 : result > -4096ull;
+	return function == KU_MUNMAP || function == KU_MPROTECT ? (__u32)result != 0 :
+	       result > -4096ull;
 }
 
-static __always_inline void on_region_return(struct pt_regs *ctx, const struct ku_process *p,
+static __always_inline void on_region_return(struct pt_regs *ctx, struct ku_process *p,
 					     struct ku_thread *t, __u64 result)
 {
 	struct ku_region r = {
-		.time = bpf_ktime_get_ns(), .entered = t->out, .addr = result, .size = t->size,
+		.time = bpf_ktime_get_ns(), .entered = t->out, .size = t->size,
+		.addr = t->function == KU_MPROTECT ? t->old_addr : result,
 		.old_addr = t->old_addr, .old_size = t->old_size, .image = p->image,
 		.tid = (__u32)bpf_get_current_pid_tgid(), .function = t->function,
 	};
@@ -73,7 +79,10 @@ static __always_inline void on_region_return(struct pt_regs *ctx, const struct k
 
 	if (failed(t->function, result))
 		return;
-	r.wanted = r.size && r.size >= cfg.min_size && (!cfg.max_size || r.size <= cfg.max_size);
+	r.without_access = t->function == KU_MMAP && !t->access;
+	if (r.without_access)
+		p->reserves = 1;
+	r.wanted = r.size && !r.without_access && r.size >= cfg.min_size && (!cfg.max_size || r.size <= cfg.max_size);
 	if (r.wanted)
 		r.site = find_site(ctx, t, p->image, r.time, &site);
 	tell(&r);

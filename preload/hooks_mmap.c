@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * hooks_mmap.c - mmap, munmap, mremap.
+ * hooks_mmap.c - mmap, munmap, mremap, mprotect.
  *
  * What an allocator maps for itself is no event: its blocks are recorded one by
  * one. (The C library's own calls don't come through here at all.)
@@ -66,7 +66,10 @@ static ALWAYS_INLINE void *map(void *addr, size_t len, int prot, int flags, int 
 	err = errno;
 	if (p != MAP_FAILED) {
 		trace(TRACE_MMAP, p, len, NULL);
-		mmap_table_add(t, (uintptr_t)p, len, from);
+		if (prot == PROT_NONE)
+			mmap_table_reserve(t, (uintptr_t)p, len);
+		else
+			mmap_table_add(t, (uintptr_t)p, len, from);
 	}
 	mmap_table_unlock();
 	recorder_leave(t);
@@ -109,6 +112,21 @@ EXPORT int munmap(void *addr, size_t len)
 	return ret;
 }
 
+/* What was @old is at @p now, or there as well; it is as accessible as it was. */
+static ALWAYS_INLINE void remapped(struct thread_state *t, uintptr_t old, size_t old_len,
+				   uintptr_t p, size_t len, int flags, const struct frame_regs *from)
+{
+	bool reserved = mmap_table_is_reserved(old);
+
+	/* An old length of 0 makes a second mapping: the first one stays. */
+	if (old_len && !(flags & MREMAP_DONTUNMAP))
+		mmap_table_remove(t, old, old_len);
+	if (reserved)
+		mmap_table_reserve(t, p, len);
+	else
+		mmap_table_add(t, p, len, from);
+}
+
 EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 {
 	struct frame_regs from = HOOK_CALLER;
@@ -132,13 +150,56 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 		return p;
 	if (p != MAP_FAILED) {
 		trace(TRACE_MREMAP, p, len, old);
-		/* An old length of 0 makes a second mapping: the first one stays. */
-		if (old_len && !(flags & MREMAP_DONTUNMAP))
-			mmap_table_remove(t, (uintptr_t)old, old_len);
-		mmap_table_add(t, (uintptr_t)p, len, &from);
+		remapped(t, (uintptr_t)old, old_len, (uintptr_t)p, len, flags, &from);
 	}
 	mmap_table_unlock();
 	recorder_leave(t);
 	errno = err;
 	return p;
+}
+
+#define NO_KEY	(-1)	/* pkey_mprotect with that is mprotect */
+
+static int next_mprotect(void *addr, size_t len, int prot, int key)
+{
+	if (key == NO_KEY)
+		return resolved() && real.mprotect ? real.mprotect(addr, len, prot)
+						   : sys_mprotect(addr, len, prot);
+	if (resolved() && real.pkey_mprotect)
+		return real.pkey_mprotect(addr, len, prot, key);
+	return (int)sys_call(SYS_pkey_mprotect, (long)addr, (long)len, (long)prot, (long)key, 0, 0);
+}
+
+/* Only what makes reserved addresses accessible is of interest. */
+static ALWAYS_INLINE int protect(void *addr, size_t len, int prot, int key,
+				 const struct frame_regs *from)
+{
+	struct thread_state *t = prot != PROT_NONE && mmap_table_any_reserved() ? enter(from) : NULL;
+	int ret, err;
+
+	if (!t)
+		return next_mprotect(addr, len, prot, key);
+	mmap_table_lock();
+	ret = next_mprotect(addr, len, prot, key);
+	err = errno;
+	if (!ret)
+		mmap_table_open(t, (uintptr_t)addr, len, from);
+	mmap_table_unlock();
+	recorder_leave(t);
+	errno = err;
+	return ret;
+}
+
+EXPORT int mprotect(void *addr, size_t len, int prot)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	return protect(addr, len, prot, NO_KEY, &from);
+}
+
+EXPORT int pkey_mprotect(void *addr, size_t len, int prot, int key)
+{
+	struct frame_regs from = HOOK_CALLER;
+
+	return protect(addr, len, prot, key, &from);
 }

@@ -2,6 +2,7 @@
 /* mmap_table.c - see mmap_table.h. */
 #include "mmap_table.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "clock.h"
@@ -13,7 +14,7 @@
 
 struct region {
 	uintptr_t start, end;
-	uint32_t record;
+	uint32_t record;	/* 0: reserved addresses */
 };
 
 static struct lock table_lock;
@@ -24,6 +25,7 @@ static struct lock table_lock;
  */
 static struct region *places;
 static size_t count, capacity, gap;
+static _Atomic uint64_t reserved;	/* bytes */
 
 static struct region *region(size_t i)
 {
@@ -43,6 +45,7 @@ void mmap_table_unlock(void)
 void mmap_table_reset(void)
 {
 	count = gap = 0;
+	reserved = 0;
 }
 
 static bool grow(void)
@@ -102,6 +105,29 @@ static void erase_at(size_t i)
 	count--;	/* the gap swallows it */
 }
 
+static uintptr_t end_of(uintptr_t addr, size_t len)
+{
+	return addr + ((len + (1u << PAGE_SHIFT) - 1) & ~((1ul << PAGE_SHIFT) - 1));
+}
+
+bool mmap_table_any_reserved(void)
+{
+	return atomic_load_explicit(&reserved, memory_order_relaxed);
+}
+
+bool mmap_table_is_reserved(uintptr_t addr)
+{
+	size_t i = find(addr);
+
+	return i < count && region(i)->start <= addr && !region(i)->record;
+}
+
+static void count_reserved(uint64_t more, uint64_t less)
+{
+	reserved += more - less;
+	recorder.hdr->reserved_space = reserved;
+}
+
 void mmap_table_after_fork(void)
 {
 	if (atomic_load(&table_lock.state))
@@ -120,11 +146,14 @@ bool mmap_table_has(uint32_t record, const struct session_block *b)
 void mmap_table_keep_inherited(void)
 {
 	for (size_t i = count; i-- > 0;) {
-		if (session_record_in_use(&recorder.records[region(i)->record]))
+		uint32_t record = region(i)->record;
+
+		if (!record || session_record_in_use(&recorder.records[record]))
 			continue;
 		erase_at(i);
 		recorder_loss(LOSS_FORK_RACE, 1);
 	}
+	count_reserved(0, 0);
 }
 
 static void count_gone(struct thread_state *t, const struct session_block *b, uint64_t bytes)
@@ -135,24 +164,28 @@ static void count_gone(struct thread_state *t, const struct session_block *b, ui
 
 static void end_region(struct thread_state *t, size_t i)
 {
-	struct session_block b = record_get(region(i)->record);
+	struct session_block b;
 
+	if (!region(i)->record) {
+		count_reserved(0, region(i)->end - region(i)->start);
+		erase_at(i);
+		return;
+	}
+	b = record_get(region(i)->record);
 	record_drop(t, region(i)->record);
 	count_gone(t, &b, b.size);
 	erase_at(i);
 }
 
-/* Region @i becomes [start, end); the rest of it is gone, counted as one freed block of that size. */
-static void shrink(struct thread_state *t, size_t i, uintptr_t start, uintptr_t end)
+/* A record becomes [start, end); the rest of it is gone, counted as one freed block of that size. */
+static void shrink_record(struct thread_state *t, uint32_t record, uintptr_t start, uintptr_t end)
 {
-	struct region *g = region(i);
-	struct session_block b = record_get(g->record);
+	struct session_block b = record_get(record);
 	uint64_t gone = b.size - (end - start);
 
-	b.addr = g->start = start;
-	g->end = end;
+	b.addr = start;
 	b.size = end - start;
-	record_change(t, g->record, &b);	/* (it shrinks: needs no more room) */
+	record_change(t, record, &b);	/* (it shrinks: needs no more room) */
 	if (!b.inherited) {
 		/* one block became two, of which one is gone: counts stay in balance */
 		record_count_alloc(t, b.stack, 0, 0);
@@ -160,29 +193,56 @@ static void shrink(struct thread_state *t, size_t i, uintptr_t start, uintptr_t 
 	}
 }
 
-/* Cuts region @i at @at into two. False: no room for another. */
-static bool split(struct thread_state *t, size_t i, uintptr_t at)
+static void shrink(struct thread_state *t, size_t i, uintptr_t start, uintptr_t end)
 {
-	struct session_block low = record_get(region(i)->record), high = low;
+	struct region *g = region(i);
+
+	if (g->record)
+		shrink_record(t, g->record, start, end);
+	else
+		count_reserved(0, g->end - g->start - (end - start));
+	g->start = start;
+	g->end = end;
+}
+
+/* Makes another record of what @record, which ends at @end, has from @at on. 0: no room. */
+static uint32_t split_record(struct thread_state *t, uint32_t record, uintptr_t at, uintptr_t end)
+{
+	struct session_block low = record_get(record), high = low;
 	uint32_t index;
 
 	high.addr = at;
-	high.size = region(i)->end - at;
-	index = grow() ? record_new(t, &high) : 0;
+	high.size = end - at;
+	index = record_new(t, &high);
 	if (!index)
-		return false;
-	insert_at(i + 1, (struct region){ at, region(i)->end, index });
-	low.size = at - region(i)->start;
-	record_change(t, region(i)->record, &low);
-	region(i)->end = at;
+		return 0;
+	low.size -= high.size;
+	record_change(t, record, &low);
 	if (!low.inherited)
 		record_count_alloc(t, low.stack, 0, 0);
+	return index;
+}
+
+/* Cuts region @i at @at into two. False: no room for another. */
+static bool split(struct thread_state *t, size_t i, uintptr_t at)
+{
+	struct region g = *region(i), high = { at, g.end, 0 };
+
+	if (!grow())
+		return false;
+	if (g.record) {
+		high.record = split_record(t, g.record, at, g.end);
+		if (!high.record)
+			return false;
+	}
+	insert_at(i + 1, high);
+	region(i)->end = at;
 	return true;
 }
 
 void mmap_table_remove(struct thread_state *t, uintptr_t addr, size_t len)
 {
-	uintptr_t end = addr + ((len + (1u << PAGE_SHIFT) - 1) & ~((1ul << PAGE_SHIFT) - 1));
+	uintptr_t end = end_of(addr, len);
 	size_t i = find(addr);
 
 	while (i < count && region(i)->start < end) {
@@ -200,17 +260,16 @@ void mmap_table_remove(struct thread_state *t, uintptr_t addr, size_t len)
 	}
 }
 
-void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
-		    const struct frame_regs *from)
+/* [start, end), of which nothing is in the table, has been allocated by a call for @len bytes. */
+static void allocated(struct thread_state *t, uintptr_t start, uintptr_t end, size_t len,
+		      const struct frame_regs *from)
 {
-	uintptr_t end = addr + ((len + (1u << PAGE_SHIFT) - 1) & ~((1ul << PAGE_SHIFT) - 1));
 	struct session_block b = {
-		.addr = addr, .size = end - addr, .kind = REC_MMAP, .thread = t->thread,
+		.addr = start, .size = end - start, .kind = REC_MMAP, .thread = t->thread,
 		.timed = true,
 	};
 	uint32_t index;
 
-	mmap_table_remove(t, addr, len);
 	if (len < recorder.cfg.min_size || len > recorder.cfg.max_size)
 		return;
 	if (!grow()) {
@@ -224,7 +283,45 @@ void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
 		recorder_loss(LOSS_TABLE_FULL, 1);
 		return;
 	}
-	insert_at(find(addr), (struct region){ addr, end, index });
+	insert_at(find(start), (struct region){ start, end, index });
 	record_count_alloc(t, b.stack, b.size, 0);
 }
 
+void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
+		    const struct frame_regs *from)
+{
+	mmap_table_remove(t, addr, len);
+	allocated(t, addr, end_of(addr, len), len, from);
+}
+
+void mmap_table_reserve(struct thread_state *t, uintptr_t addr, size_t len)
+{
+	uintptr_t end = end_of(addr, len);
+
+	mmap_table_remove(t, addr, len);
+	if (!grow()) {
+		recorder_loss(LOSS_NO_MEMORY, 1);
+		return;
+	}
+	insert_at(find(addr), (struct region){ addr, end, 0 });
+	count_reserved(end - addr, 0);
+}
+
+void mmap_table_open(struct thread_state *t, uintptr_t addr, size_t len,
+		     const struct frame_regs *from)
+{
+	uintptr_t end = end_of(addr, len), at = addr;
+	size_t i;
+
+	while ((i = find(at)) < count && region(i)->start < end) {
+		struct region g = *region(i);
+
+		at = g.end;
+		if (g.record)
+			continue;
+		g.start = g.start > addr ? g.start : addr;
+		g.end = g.end < end ? g.end : end;
+		mmap_table_remove(t, g.start, g.end - g.start);
+		allocated(t, g.start, g.end, len, from);
+	}
+}

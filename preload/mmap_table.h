@@ -8,6 +8,10 @@
  * order as the address space. Regions can be cut and split by munmap and by
  * MAP_FIXED; a part keeps the stack and time of the whole.
  *
+ * What is mapped without any access (PROT_NONE) is no memory but reserved addresses: in
+ * the table, not in a record, until mprotect makes it, or a part of it, accessible. That
+ * call has allocated it then. (To take the access away again gives nothing back.)
+ *
  * Sizes are recorded in 4 KiB pages (REC_MMAP).
  */
 #ifndef PRELOAD_MMAP_TABLE_H
@@ -26,6 +30,19 @@ void mmap_table_unlock(void);
 /* [addr, addr + len) was mapped anew: what was recorded there ends. Under the lock. */
 void mmap_table_add(struct thread_state *t, uintptr_t addr, size_t len,
 		    const struct frame_regs *from);
+
+/* The same without access. Under the lock. */
+void mmap_table_reserve(struct thread_state *t, uintptr_t addr, size_t len);
+
+/* What of [addr, addr + len) is reserved has been made accessible. Under the lock. */
+void mmap_table_open(struct thread_state *t, uintptr_t addr, size_t len,
+		     const struct frame_regs *from);
+
+/* Is anything reserved? */
+bool mmap_table_any_reserved(void);
+
+/* Is the page at @addr? Under the lock. */
+bool mmap_table_is_reserved(uintptr_t addr);
 
 /* [addr, addr + len) is no longer what it was. Under the lock. */
 void mmap_table_remove(struct thread_state *t, uintptr_t addr, size_t len);

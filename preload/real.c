@@ -149,6 +149,8 @@ bool real_resolve(void)
 	RESOLVE(setreuid, "setreuid");
 	RESOLVE(setresuid, "setresuid");
 	RESOLVE(mremap, "mremap");
+	RESOLVE(mprotect, "mprotect");
+	RESOLVE(pkey_mprotect, "pkey_mprotect");
 	RESOLVE(dlclose, "dlclose");
 	RESOLVE(exit_now, "_exit");
 	RESOLVE(malloc, "malloc");

@@ -30,6 +30,8 @@ struct real_functions {
 	void *(*mmap)(void *, size_t, int, int, int, off_t);
 	int (*munmap)(void *, size_t);
 	void *(*mremap)(void *, size_t, size_t, int, ...);
+	int (*mprotect)(void *, size_t, int);
+	int (*pkey_mprotect)(void *, size_t, int, int);
 	int (*dlclose)(void *);
 	void (*exit_now)(int);		/* _exit */
 	int (*setuid)(uid_t);

@@ -242,6 +242,7 @@ static void write_session(FILE *out, const struct report_session *s)
 	member_number(out, "duration", ms(s->duration_ns));
 	member_number(out, "self_bytes", (double)s->self_bytes);
 	member_number(out, "self_ms", ms(s->self_ns));
+	member_number(out, "reserved", (double)s->reserved_space);
 	member_number(out, "sampled_out", (double)s->sampled_out);
 	member_number(out, "damaged", s->damage.truncated || s->damage.corrupt ||
 		      s->damage.bad_entries);

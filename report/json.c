@@ -113,6 +113,7 @@ static void print_session(struct json *j, const struct report_session *s)
 	json_u64(j, "recorder_bytes", s->self_bytes);
 	json_u64(j, "recorder_ms", s->self_ns / 1000000);
 	json_u64(j, "sampled_out", s->sampled_out);
+	json_u64(j, "reserved_bytes", s->reserved_space);
 	json_figure(j, "allocated", &s->allocated);
 	json_figure(j, "freed", &s->freed);
 	print_losses(j, s->loss);

@@ -88,6 +88,7 @@ static void describe(struct report_session *out, const struct session *s)
 	out->self_bytes = h->self_bytes;
 	out->self_ns = h->self_ns;
 	out->sampled_out = h->sampled_out;
+	out->reserved_space = h->reserved_space;
 	memcpy(out->loss, h->loss, sizeof(out->loss));
 	out->damage = *session_damage(s);
 }

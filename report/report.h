@@ -174,6 +174,7 @@ struct report_session {
 	uint64_t min_size, max_size, older_ns;
 	uint64_t start_realtime_ns, duration_ns;
 	uint64_t self_bytes, self_ns, sampled_out;
+	uint64_t reserved_space;	/* bytes mapped without access */
 	uint64_t loss[LOSS_MAX];
 	struct session_damage damage;
 	struct figure allocated, freed;

@@ -347,6 +347,17 @@ void text_print_hidden(FILE *f, const struct report *r, const struct text_option
 	print_extra(f, "Not shown here: ", &sum, "allocations at further stacks");
 }
 
+static void print_reserved(FILE *f, const struct report *r)
+{
+	char bytes[FMT_FIGURE];
+	double sum = 0;
+
+	for (size_t i = 0; i < report_session_count(r); i++)
+		sum += (double)report_session(r, i)->reserved_space;
+	if (sum > 0)
+		fprintf(f, "Reserved addresses (PROT_NONE), not counted: %s\n", fmt_bytes(bytes, sum));
+}
+
 static void print_overhead(FILE *f, const struct report *r)
 {
 	char bytes[FMT_FIGURE], time[FMT_FIGURE];
@@ -387,5 +398,6 @@ void text_print_totals(FILE *f, const struct report *r, const struct text_option
 		    "Freed without an event, not counted: ", &sum->freed_unseen, "objects");
 	print_extra(f, "In the baseline, not counted: ", &sum->known, "allocations");
 	print_extra(f, "Suppressed, not counted: ", &sum->suppressed, "allocations");
+	print_reserved(f, r);
 	print_overhead(f, r);
 }

@@ -3,7 +3,7 @@
  * forked_maps - maps regions and forks. Before the child does anything that is
  * recorded, the parent unmaps, cuts and replaces its own, and allocates, so that their
  * records come to mean others. Then the child unmaps and cuts what it inherited, and
- * maps more.
+ * maps more. Of addresses that were reserved before, each makes another part accessible.
  */
 #define _GNU_SOURCE 1
 #include "ledger.h"
@@ -13,7 +13,7 @@
 
 enum { REGIONS = 40, PAGE = 4096, MORE = 200 };
 
-static char *inherited[REGIONS];
+static char *inherited[REGIONS], *reserved;
 static void *volatile kept;
 
 static char *map(size_t pages)
@@ -41,14 +41,22 @@ static char *leak_by_child(size_t pages)
 	return map(pages);
 }
 
+static int leak_open(char *at, size_t pages)
+{
+	return mprotect(at, pages * PAGE, PROT_READ | PROT_WRITE);
+}
+
 static void parent_changes(void)
 {
+	if (leak_open(reserved + 2 * PAGE, 3))
+		return;
 	for (int i = 0; i < REGIONS; i++)
 		munmap(inherited[i], i % 4 == 3 ? PAGE : 4 * PAGE);
 	for (int i = 0; i < MORE; i++)
 		kept = leak_by_parent(2);
 	for (int i = 0; i < MORE; i++)
 		kept = leak_block();
+	ledger_line(1, 3 * PAGE, "leak_open;parent_changes;main");
 	ledger_line(REGIONS / 4, REGIONS / 4 * 3 * PAGE, "leak_first;main");
 	ledger_line(MORE, MORE * 2 * PAGE, "leak_by_parent;parent_changes;main");
 	ledger_line(MORE, MORE * 100, "leak_block;parent_changes;main");
@@ -64,6 +72,9 @@ static int child_changes(void)
 	for (int i = 0; i < MORE; i++)
 		if (i % 2 && munmap(leak_by_child(3), 3 * PAGE))
 			return 1;
+	if (leak_open(reserved, 4))
+		return 1;
+	ledger_line(1, 4 * PAGE, "leak_open;child_changes;main");
 	ledger_line(MORE, MORE * 5 * PAGE, "leak_by_child;child_changes;main");
 	return 0;
 }
@@ -76,7 +87,8 @@ int main(void)
 
 	for (int i = 0; i < REGIONS; i++)
 		inherited[i] = leak_first(4);
-	if (pipe(turn))
+	reserved = mmap(NULL, 8 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (reserved == MAP_FAILED || pipe(turn))
 		return 1;
 	child = fork();
 	if (!child)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The table of mapped regions against a naive model, which knows for each page
- * what mapping it belongs to: random maps, unmaps and moves that overlap, cut and
- * split one another. The recorder around the table is the real one.
+ * what mapping it belongs to: random maps, unmaps, moves, and reserved addresses that
+ * are made accessible, which overlap, cut and split one another. The recorder around the table is the real one.
  */
 #include "preload/mmap_table.h"
 
@@ -38,8 +38,9 @@ bool lifecycle_start(void)
 static struct thread_state *self;
 static struct {
 	uint32_t mapping[PAGES];	/* number of the mapping, 0: none */
+	uint32_t reservation[PAGES];	/* number of the reservation, 0: none */
 	uint32_t last;
-	uint32_t stack[ROUNDS + 1];	/* of a mapping */
+	uint32_t stack[ROUNDS * LONGEST];	/* of a mapping */
 } model;
 
 static int begin_session(void **state)
@@ -95,7 +96,7 @@ static void unmap(unsigned int page, size_t len)
 {
 	mmap_table_remove(self, BASE + page * PAGE, len);
 	for (unsigned int i = 0; i < rounded(len); i++)
-		model.mapping[page + i] = 0;
+		model.mapping[page + i] = model.reservation[page + i] = 0;
 }
 
 /* The record of the region at @addr, 0: none. */
@@ -124,8 +125,10 @@ static void note_mapped(unsigned int page, size_t len)
 	assert_int_not_equal(record, 0);
 	model.last++;
 	model.stack[model.last] = record_get(record).stack;
-	for (unsigned int i = 0; i < rounded(len); i++)
+	for (unsigned int i = 0; i < rounded(len); i++) {
 		model.mapping[page + i] = model.last;
+		model.reservation[page + i] = 0;
+	}
 }
 
 /* Two callers, so that there are two stacks. */
@@ -143,6 +146,32 @@ static __attribute__((noinline)) void map_there(unsigned int page, size_t len)
 
 	mmap_table_add(self, BASE + page * PAGE, len, &from);
 	note_mapped(page, len);
+}
+
+static void reserve(unsigned int page, size_t len)
+{
+	unmap(page, len);
+	mmap_table_reserve(self, BASE + page * PAGE, len);
+	model.last++;
+	for (unsigned int i = 0; i < rounded(len); i++)
+		model.reservation[page + i] = model.last;
+}
+
+/* A run of pages of one reservation is one mapping. */
+static __attribute__((noinline)) void open_here(unsigned int page, size_t len)
+{
+	struct frame_regs from = HOOK_CALLER;
+	unsigned int end = page + rounded(len);
+
+	mmap_table_open(self, BASE + page * PAGE, len, &from);
+	for (unsigned int i = page, n; i < end; i += n) {
+		uint32_t reservation = model.reservation[i];
+
+		for (n = 1; i + n < end && model.reservation[i + n] == reservation; n++)
+			;
+		if (reservation)
+			note_mapped(i, n * PAGE);
+	}
 }
 
 /* ---- comparing -------------------------------------------------------------------- */
@@ -176,8 +205,15 @@ static uint64_t compare_regions(uint64_t *bytes)
 
 static void compare(void)
 {
-	uint64_t bytes, count = 0, total = 0;
+	uint64_t bytes, count = 0, total = 0, reserved = 0;
 	uint64_t regions = compare_regions(&bytes);
+
+	for (unsigned int i = 0; i < PAGES; i++) {
+		reserved += model.reservation[i] ? PAGE : 0;
+		assert_int_equal(mmap_table_is_reserved(BASE + i * PAGE), model.reservation[i] != 0);
+	}
+	assert_int_equal(recorder.hdr->reserved_space, reserved);
+	assert_int_equal(mmap_table_any_reserved(), reserved != 0);
 
 	assert_int_equal(count_live(), regions);
 	for (uint64_t i = 1; i < recorder.hdr->section[SECT_SITES].used; i++) {
@@ -213,6 +249,32 @@ static void edges(void **state)
 	assert_int_equal(recorder.hdr->loss[LOSS_TABLE_FULL], 0);
 }
 
+static void reserved(void **state)
+{
+	(void)state;
+	reserve(10, 20 * PAGE);
+	compare();
+	open_here(5, 6 * PAGE);	/* its beginning, and what is not mapped */
+	compare();
+	open_here(20, PAGE);	/* its middle */
+	compare();
+	open_here(19, 3 * PAGE);	/* around that */
+	compare();
+	unmap(24, PAGE);
+	map_here(26, PAGE);	/* over it */
+	reserve(20, PAGE);	/* as by mmap(PROT_NONE) over what was accessible */
+	compare();
+	reserve(30, 5 * PAGE);
+	open_here(29, 2 * PAGE);	/* the end of one, the beginning of another */
+	compare();
+	open_here(0, PAGES * PAGE);
+	compare();
+	assert_int_equal(recorder.hdr->reserved_space, 0);
+	unmap(0, PAGES * PAGE);
+	compare();
+	assert_int_equal(recorder.hdr->loss[LOSS_TABLE_FULL], 0);
+}
+
 static void random_operations(void **state)
 {
 	(void)state;
@@ -221,7 +283,7 @@ static void random_operations(void **state)
 		unsigned int page = (unsigned int)rand() % (PAGES - LONGEST);
 		size_t len = 1 + (unsigned int)rand() % (LONGEST * PAGE);
 
-		switch (rand() % 4) {
+		switch (rand() % 6) {
 		case 0:
 			map_here(page, len);
 			break;
@@ -231,6 +293,12 @@ static void random_operations(void **state)
 		case 2:	/* moved, as by mremap */
 			unmap((unsigned int)rand() % (PAGES - LONGEST), len);
 			map_here(page, len);
+			break;
+		case 3:
+			reserve(page, len);
+			break;
+		case 4:
+			open_here(page, len);
 			break;
 		default:
 			unmap(page, len);
@@ -261,6 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(edges),
+		cmocka_unit_test(reserved),
 		cmocka_unit_test(random_operations),
 		cmocka_unit_test(many_regions),
 	};

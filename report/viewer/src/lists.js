@@ -62,7 +62,8 @@ function sessionRow(model, s) {
 		el('td', null, ending(s), s.damaged && el('div', { class: 'bad-text' }, 'damaged')),
 		el('td', null, samplingText(s), s.depth && el('div', { class: 'note' }, `depth ${s.depth}`)),
 		el('td', null, `${text.bytes(s.allocated.bytes)} allocated`,
-			el('div', { class: 'note' }, `${text.count(s.allocated.count)} blocks, ${text.count(s.freed.count)} freed`)),
+			el('div', { class: 'note' }, `${text.count(s.allocated.count)} blocks, ${text.count(s.freed.count)} freed`),
+			s.reserved && el('div', { class: 'note' }, `${text.bytes(s.reserved)} of addresses reserved besides`)),
 		el('td', null, s.self_ms === undefined && s.self_bytes === undefined ? '\u2013' :
 			text.bytes(s.self_bytes ?? 0), s.self_ms !== undefined &&
 			el('div', { class: 'note' }, `${text.duration(s.self_ms)} CPU`)),
