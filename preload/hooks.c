@@ -56,11 +56,13 @@ static COLD void *obtained_slowly(void *p, size_t size, const struct frame_regs 
 	return p;
 }
 
-/* The same, of a thread that is busy. @m: see hot_block(). */
+/* The same, of a thread that is busy. @m: of stack_memo_find(), if all is plain. */
 static __attribute__((noinline)) void *recorded(struct thread_state *t, void *p, size_t size,
 						const struct frame_regs *from,
 						struct stack_memo *m, enum session_trace_op op)
 {
+	if (!m && recorder.plain)
+		m = hot_new_stack(t, from);
 	hot_alloc(t, p, size, from, m, op);
 	recorder_releave(t);
 	return p;
@@ -71,13 +73,14 @@ static COLD void *recorded_timed(struct thread_state *t, void *p, size_t size,
 				 const struct frame_regs *from, enum session_trace_op op)
 {
 	uint64_t begin = overhead_begin(t);
+	uint32_t *slot = live_slot_used((uintptr_t)p);
 	struct stack_memo *m = recorder.plain ? stack_memo_find(&t->memos, from) : NULL;
 	struct session_record *record;
 
 	if (m)
 		stack_check(m->stack, from);
 	if (!clock_stands(&t->clock) || !m ||
-	    !plain_alloc(t, (uintptr_t)p, size, m, &record))
+	    !plain_alloc(t, (uintptr_t)p, size, slot, m, &record))
 		hot_alloc(t, p, size, from, m, op);
 	overhead_timed(begin);
 	recorder_releave(t);
@@ -105,6 +108,7 @@ static ALWAYS_INLINE void *obtained_inline(struct thread_state *t, void *p, size
 	struct frame_regs caller;
 	struct session_record *record;
 	struct stack_memo *m = NULL;
+	uint32_t *slot;
 
 	if (unlikely(!p))
 		return NULL;
@@ -117,11 +121,13 @@ static ALWAYS_INLINE void *obtained_inline(struct thread_state *t, void *p, size
 		caller = from;
 		return recorded_timed(t, p, size, &caller, op);
 	}
+	slot = live_slot_used((uintptr_t)p);
+	__builtin_prefetch(slot, 1);	/* it comes while the stack is looked for */
 	if (likely(recorder.plain))
 		m = stack_memo_find(&t->memos, &from);
 	if (likely(m))
 		stack_check(m->stack, &from);
-	if (unlikely(!m) || unlikely(!plain_alloc(t, (uintptr_t)p, size, m, &record))) {
+	if (unlikely(!m) || unlikely(!plain_alloc(t, (uintptr_t)p, size, slot, m, &record))) {
 		caller = from;
 		return recorded(t, p, size, &caller, m, op);
 	}
@@ -225,6 +231,7 @@ static __attribute__((noinline, nonnull)) void *malloc_chosen(struct thread_stat
 
 	if (unlikely(!real_ready()))	/* (bypassed: the state is for the regions it maps) */
 		return unready_alloc(16, size);
+	stack_memo_prepare(&t->memos, HOOK_CALLER);
 	p = real.malloc(at_least(size));
 	return obtained_inline(t, p, size, HOOK_CALLER, TRACE_MALLOC);
 }

@@ -57,13 +57,23 @@ static ALWAYS_INLINE uint64_t hot_lately(struct thread_state *t)
 	return t->clock.tick - recorder.tick0;
 }
 
+/* stack_memo_find() has found nothing. */
+static ALWAYS_INLINE struct stack_memo *hot_new_stack(struct thread_state *t,
+						      const struct frame_regs *from)
+{
+	struct stack_memo *m = record_stack_changed(t, from);
+
+	stack_check(m->stack, from);
+	return m;
+}
+
 static ALWAYS_INLINE struct stack_memo *hot_stack(struct thread_state *t,
 						  const struct frame_regs *from)
 {
 	struct stack_memo *m = stack_memo_find(&t->memos, from);
 
 	if (unlikely(!m))
-		m = record_stack_changed(t, from);
+		return hot_new_stack(t, from);
 	stack_check(m->stack, from);
 	return m;
 }

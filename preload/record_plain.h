@@ -15,20 +15,21 @@
 #include "record_hot.h"
 
 /*
- * The block of @size bytes at @addr was allocated by the stack of @m. False: it has to
- * be recorded by hot_alloc(). True: @record is its record, with the time of t->time.
+ * The block of @size bytes at @addr, whose slot is live_slot_used()'s, was allocated by the
+ * stack of @m. False: it has to be recorded by hot_alloc(). True: @record is its record,
+ * with the time of t->time.
  */
 static ALWAYS_INLINE bool plain_alloc(struct thread_state *t, uintptr_t addr, size_t size,
-				      const struct stack_memo *m, struct session_record **record)
+				      uint32_t *slot, const struct stack_memo *m,
+				      struct session_record **record)
 {
-	uint32_t *slot, index = t->free_head;
+	uint32_t index = t->free_head;
 	struct session_site *s = &recorder.sites[m->site];
 	struct session_record *r = &recorder.records[index];
 	int64_t pending;
 
 	if (unlikely(size > REC_SIZE_MAX))
 		return false;
-	slot = live_slot_used(addr);
 	if (unlikely(!slot))
 		return false;
 	if (unlikely(!index))

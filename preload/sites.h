@@ -63,7 +63,7 @@ static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int
  * LIFETIMES_STEP: multiples of the golden ratio pick them evenly. Freed, each
  * counts for itself and the frees before it that were not timed.
  */
-#define LIFETIMES_ALL	64u
+#define LIFETIMES_ALL	16u
 #define LIFETIMES_STEP	64u
 
 /* Is the next block of this site one whose lifetime will count? */

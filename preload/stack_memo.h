@@ -156,6 +156,15 @@ static ALWAYS_INLINE struct stack_memo *memo_leaf_holds(struct stack_memos *all,
 	return &n->known;
 }
 
+/* The stack that starts at @top will be looked for: the node that is read first is fetched. */
+static ALWAYS_INLINE void stack_memo_prepare(struct stack_memos *all, struct frame_regs top)
+{
+	uintptr_t word;
+	uint32_t start = memo_start(top.ip, top.sp, &word);
+
+	__builtin_prefetch(memo_place(all, start, word));
+}
+
 /* What is known of the stack that starts at @top, or NULL. */
 static ALWAYS_INLINE struct stack_memo *stack_memo_find(struct stack_memos *all,
 							const struct frame_regs *top)
