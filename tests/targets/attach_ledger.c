@@ -4,19 +4,22 @@
  * frees half of what it had, and 8 threads leak, each a known number of blocks
  * from functions of the program and of three libraries in DIRECTORY: one linked
  * at start (by dlopen), one whose entries are bound lazily, and one that is loaded
- * only now. Writes the ledger, prints "done", and waits for the end of input.
+ * only now; and it makes a part of what it reserves accessible. Writes the ledger,
+ * prints "done", and waits for the end of input.
  */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "ledger.h"
 
 #define THREADS	8
 #define ROUNDS	500
 #define OLD	4000
+#define PAGE	4096
 
 typedef void *entry_fn(size_t n);
 
@@ -53,6 +56,11 @@ static void *tidy_malloc(size_t n)
 	return malloc(n);
 }
 
+static int leak_open(void *at, size_t n)
+{
+	return mprotect(at, n, PROT_READ | PROT_WRITE);
+}
+
 static void keep(void *p)
 {
 	atomic_fetch_xor(&sink, (uintptr_t)p);
@@ -76,6 +84,13 @@ static void *worker(void *arg)
 static void *idle(void *arg)
 {
 	return arg;
+}
+
+static int reserve_and_open(void)
+{
+	char *p = mmap(NULL, 100 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && !leak_open(p + 10 * PAGE, 5 * PAGE);
 }
 
 static entry_fn *load(const char *directory, const char *name, const char *entry, int mode)
@@ -103,6 +118,7 @@ static void write_ledger(void)
 	ledger_line(n, n * 100, "leak_in_plugin;plugin_entry;worker");
 	ledger_line(n, n * 48, "leak_in_other_plugin;plugin_entry;worker");
 	ledger_line(n, n * 64, "leak_in_late_library;worker");
+	ledger_line(1, 5 * PAGE, "leak_open;reserve_and_open;main");
 	ledger_line(1, 777, "leak_in_constructor;late_constructor");
 }
 
@@ -126,6 +142,8 @@ int main(int argc, char **argv)
 	for (int i = 0; i < OLD; i += 2)
 		free(old_blocks[i]);
 	late = load(directory, "libattach_late.so", "leak_in_late_library", RTLD_NOW);
+	if (!reserve_and_open())
+		return 2;
 	for (int i = 0; i < THREADS; i++)
 		if (pthread_create(&threads[i], NULL, worker, NULL))
 			return 2;
