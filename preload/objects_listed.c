@@ -16,6 +16,7 @@
 
 #define OBJECTS_MAX	1024u
 #define HEADERS_MAX	16u	/* read at a time: this may be a signal handler's stack */
+#define AT_A_TIME	16u	/* ... and as many entries of the loader's list */
 #define TRIES		100	/* another thread changes the list for a few instructions */
 
 struct entry {
@@ -78,8 +79,14 @@ static bool is_named(const char *name, const char *part)
 	return strstr(text, part);
 }
 
-/* The loader's entry of an object that is still in its list. False: it is not. */
-static bool read_link(const struct entry *e, struct link_map *m)
+static bool is_as_known(const struct link_map *m, const struct entry *e)
+{
+	return m->l_addr == e->o.bias && m->l_name == e->o.name && m->l_ld == e->dynamic &&
+	       m->l_prev == e->prev;
+}
+
+/* Is the object still in the loader's list? */
+static bool is_there(const struct entry *e)
 {
 	struct {
 		struct link_map own;
@@ -90,24 +97,48 @@ static bool read_link(const struct entry *e, struct link_map *m)
 		{ (void *)&e->prev->l_next, sizeof(now.next_of_prev) },
 	};
 
-	if (e->stays) {
-		*m = *(const struct link_map *)e->o.id;
-		return true;
-	}
-	if (!e->prev || read_parts(parts, 2, &now, sizeof(now)) != sizeof(now) ||
-	    now.next_of_prev != e->o.id ||
-	    now.own.l_prev != e->prev || now.own.l_addr != e->o.bias ||
-	    now.own.l_ld != e->dynamic || now.own.l_name != e->o.name)
+	return e->stays || (e->prev && read_parts(parts, 2, &now, sizeof(now)) == sizeof(now) &&
+			    now.next_of_prev == e->o.id && is_as_known(&now.own, e));
+}
+
+static const void *id_of(const struct list *l, uint32_t i)
+{
+	return i < l->count ? l->at[i].o.id : NULL;
+}
+
+/* Do [from, from + n), at most AT_A_TIME, lead to each other and to the next as they did? */
+static bool are_linked(const struct list *l, uint32_t from, uint32_t n)
+{
+	struct link_map now[AT_A_TIME];
+	struct iovec parts[AT_A_TIME];
+
+	for (uint32_t i = 0; i < n; i++)
+		parts[i] = (struct iovec){ (void *)l->at[from + i].o.id, sizeof(now[i]) };
+	if (read_parts(parts, n, now, n * sizeof(now[0])) != (long)(n * sizeof(now[0])))
 		return false;
-	*m = now.own;
+	for (uint32_t i = 0; i < n; i++)
+		if (!is_as_known(&now[i], &l->at[from + i]) ||
+		    now[i].l_next != id_of(l, from + i + 1))
+			return false;
 	return true;
 }
 
-static bool is_there(const struct entry *e)
+/*
+ * Is the loader's list still this one? (Its last entry does not tell: unloaded and loaded
+ * again, an object is often where it was, with another one before it.)
+ */
+static bool is_current(const struct list *l)
 {
-	struct link_map m;
+	uint32_t i = 0;
 
-	return e->stays || read_link(e, &m);
+	while (i < l->count && l->at[i].stays)
+		i++;
+	if (i && ((const struct link_map *)l->at[i - 1].o.id)->l_next != id_of(l, i))
+		return false;
+	for (; i < l->count; i += AT_A_TIME)
+		if (!are_linked(l, i, l->count - i < AT_A_TIME ? l->count - i : AT_A_TIME))
+			return false;
+	return true;
 }
 
 /* ---- what an object is ------------------------------------------------------------- */
@@ -318,26 +349,31 @@ static bool cut_behind(struct list *l, uint32_t known, uintptr_t addr)
 	return false;
 }
 
-static void list_anew(uintptr_t addr)
+/*
+ * False: it may have to be done again. (glibc's objects are not recognized, either, while
+ * one before them goes away.)
+ */
+static bool list_anew(uintptr_t addr)
 {
 	const struct list *known = now_listed();
 	struct list *to = &lists[(version + 1) % 2];
-	int tries = 0;
 
-	while (!walk(to, known))
-		if (++tries == TRIES)
-			return;
+	if (!walk(to, known))
+		return false;
 	if (!libc_is_musl() || cut_behind(to, known->count, addr))
 		publish();
+	return libc_is_musl();
 }
 
-/* Has the loader's list gone on behind what is known? */
-static bool has_more(void)
+static bool find_anew(uintptr_t addr, struct entry *e)
 {
-	const struct list *l = now_listed();
-	struct link_map m;
+	bool found = find_known(addr, e), done = false;
 
-	return l->count && (!read_link(&l->at[l->count - 1], &m) || m.l_next);
+	for (int tries = 0; !found && !done && tries < TRIES && !is_current(now_listed()); tries++) {
+		done = list_anew(addr);
+		found = find_known(addr, e);
+	}
+	return found;
 }
 
 bool objects_find_listed(uintptr_t addr, struct object *o)
@@ -347,11 +383,7 @@ bool objects_find_listed(uintptr_t addr, struct object *o)
 
 	if (!found) {
 		lock_acquire(&growing);
-		found = find_known(addr, &e);
-		if (!found && (find_in(now_listed(), addr, &e) || has_more())) {
-			list_anew(addr);
-			found = find_known(addr, &e);
-		}
+		found = find_anew(addr, &e);
 		lock_release(&growing);
 	}
 	if (found)
@@ -364,7 +396,7 @@ bool objects_find_named(const char *part, struct object *o)
 	bool found = false;
 
 	lock_acquire(&growing);
-	if (has_more())
+	if (!is_current(now_listed()))
 		list_anew(0);
 	for (uint32_t i = 0; i < now_listed()->count && !found; i++) {
 		const struct entry *e = &now_listed()->at[i];

@@ -73,8 +73,8 @@ snapshot() {
 		[[ $status == *SigBlk:?ffffff* || $status =~ ShdPnd:.0*10000 ]] || break
 		sleep 0.01
 	done
-	# (musl's dlopen ignores its own signal 34 from then on)
-	sed -E 's/^(SigIgn:.[0-9a-f]{7})2/\10/' <<<"$status"
+	# (musl's dlopen ignores its own signal 34 from then on; system() blocks SIGCHLD)
+	sed -E 's/^(SigIgn:.[0-9a-f]{7})2/\10/; s/^(SigBlk:.[0-9a-f]{11})1/\10/' <<<"$status"
 	ls -l "/proc/$1/cwd" | sed 's/.*-> //'
 }
 
