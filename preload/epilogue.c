@@ -295,7 +295,7 @@ static void follow(struct search *s, struct way w)
 
 int epilogue_follow(const struct epilogue_code *code, uint64_t ip, struct epilogue *out)
 {
-	struct search s = { .code = code, .ways[0].ip = ip, .way_count = 1 };
+	struct search s = { .code = code, .ways = { { .ip = ip } }, .way_count = 1 };
 
 	while (s.way_count)
 		follow(&s, s.ways[--s.way_count]);

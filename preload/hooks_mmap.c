@@ -16,6 +16,10 @@
 #include "sys.h"
 #include "trace_ring.h"
 
+#ifndef MREMAP_DONTUNMAP	/* glibc 2.32 */
+#define MREMAP_DONTUNMAP 4
+#endif
+
 /*
  * These hooks look up and start nothing: an allocator maps memory while it holds
  * its own locks, and dlsym may allocate.
