@@ -60,6 +60,15 @@ const char *family_probes_name(const struct family_probes *f)
 
 /* ---- the first process -------------------------------------------------------------- */
 
+static void explain_refusal(pid_t pid, int err, char *why, size_t size)
+{
+	const char *way_out = err != -EACCES && err != -EPERM ? "" : geteuid() ?
+		": run this as root" : ": root lacks CAP_SYS_PTRACE here (a container takes --cap-add "
+		"SYS_PTRACE)";
+
+	snprintf(why, size, "process %d: %s%s", (int)pid, strerror(-err), way_out);
+}
+
 /* What no probe can be put into, or none of whose calls could be understood. */
 static int check_process(const struct process_image *p, char *why, size_t size)
 {
@@ -75,7 +84,7 @@ static int check_process(const struct process_image *p, char *why, size_t size)
 	else if (errno == ENOENT)
 		snprintf(why, size, "process %d is a kernel thread, or has ended", pid);
 	else
-		snprintf(why, size, "process %d: %s: run this as root", pid, strerror(errno));
+		explain_refusal((pid_t)p->pid, -errno, why, size);
 	return -ENOTSUP;
 }
 
@@ -106,8 +115,7 @@ int family_probes_choose(struct family_probes *f, struct process_image *p, const
 	if (err == -ESRCH)
 		snprintf(why, why_size, "no such process: %d", (int)p->pid);
 	else if (err)
-		snprintf(why, why_size, "process %d: %s: run this as root", (int)p->pid,
-			 strerror(-err));
+		explain_refusal((pid_t)p->pid, err, why, why_size);
 	else
 		err = check_process(p, why, why_size);
 	return err ? err : choose_when_mapped(f, p, why, why_size);
