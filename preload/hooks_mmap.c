@@ -6,6 +6,7 @@
  * one. (The C library's own calls don't come through here at all.)
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
 
@@ -50,6 +51,47 @@ static struct thread_state *enter(const struct frame_regs *from)
 	return recorder_enter();
 }
 
+#define NOT_BLOCKED	(1ull << (SIGKILL - 1))	/* in no mask */
+
+/*
+ * A collector stops the other threads by signals, and then maps and unmaps: none may be
+ * stopped while it holds the table's lock. What a thread brings upon itself is let through.
+ * (In a sandbox the call might be forbidden.) Returns the mask as it was.
+ */
+static uint64_t block_signals(void)
+{
+	const uint64_t own = 1ull << (SIGSEGV - 1) | 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) |
+			     1ull << (SIGFPE - 1) | 1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1);
+	uint64_t most = ~own, was;
+
+	if (recorder.frozen || sys_raw(SYS_rt_sigprocmask, SIG_BLOCK, (long)&most, (long)&was,
+				       sizeof(most), 0, 0))
+		return NOT_BLOCKED;
+	return was;
+}
+
+static void restore_signals(uint64_t mask)
+{
+	if (mask != NOT_BLOCKED)
+		sys_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask), 0, 0);
+}
+
+/* The table, for a thread that enter() has let in. Returns what end() takes. */
+static uint64_t begin(void)
+{
+	uint64_t mask = block_signals();
+
+	mmap_table_lock();
+	return mask;
+}
+
+static void end(struct thread_state *t, uint64_t mask)
+{
+	mmap_table_unlock();
+	recorder_leave(t);
+	restore_signals(mask);
+}
+
 static void trace(enum session_trace_op op, const void *addr, size_t len, const void *old)
 {
 	if (recorder.cfg.trace)
@@ -60,12 +102,13 @@ static ALWAYS_INLINE void *map(void *addr, size_t len, int prot, int flags, int 
 			       const struct frame_regs *from)
 {
 	struct thread_state *t = enter(from);
+	uint64_t mask;
 	int err;
 	void *p;
 
 	if (!t)
 		return next_mmap(addr, len, prot, flags, fd, off);
-	mmap_table_lock();
+	mask = begin();
 	p = next_mmap(addr, len, prot, flags, fd, off);
 	err = errno;
 	if (p != MAP_FAILED) {
@@ -75,8 +118,7 @@ static ALWAYS_INLINE void *map(void *addr, size_t len, int prot, int flags, int 
 		else
 			mmap_table_add(t, (uintptr_t)p, len, from);
 	}
-	mmap_table_unlock();
-	recorder_leave(t);
+	end(t, mask);
 	errno = err;
 	return p;
 }
@@ -99,19 +141,19 @@ EXPORT int munmap(void *addr, size_t len)
 {
 	struct frame_regs from = HOOK_CALLER;
 	struct thread_state *t = enter(&from);
+	uint64_t mask;
 	int ret, err;
 
 	if (!t)
 		return next_munmap(addr, len);
-	mmap_table_lock();
+	mask = begin();
 	ret = next_munmap(addr, len);
 	err = errno;
 	if (!ret) {
 		trace(TRACE_MUNMAP, addr, len, NULL);
 		mmap_table_remove(t, (uintptr_t)addr, len);
 	}
-	mmap_table_unlock();
-	recorder_leave(t);
+	end(t, mask);
 	errno = err;
 	return ret;
 }
@@ -136,6 +178,7 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	struct frame_regs from = HOOK_CALLER;
 	struct thread_state *t;
 	void *to = NULL, *p;
+	uint64_t mask = 0;
 	va_list ap;
 	int err;
 
@@ -146,7 +189,7 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 	}
 	t = enter(&from);
 	if (t)
-		mmap_table_lock();
+		mask = begin();
 	p = resolved() && real.mremap ? real.mremap(old, old_len, len, flags, to)
 					: sys_mremap(old, old_len, len, flags, to);
 	err = errno;
@@ -156,8 +199,7 @@ EXPORT void *mremap(void *old, size_t old_len, size_t len, int flags, ...)
 		trace(TRACE_MREMAP, p, len, old);
 		remapped(t, (uintptr_t)old, old_len, (uintptr_t)p, len, flags, &from);
 	}
-	mmap_table_unlock();
-	recorder_leave(t);
+	end(t, mask);
 	errno = err;
 	return p;
 }
@@ -179,17 +221,17 @@ static ALWAYS_INLINE int protect(void *addr, size_t len, int prot, int key,
 				 const struct frame_regs *from)
 {
 	struct thread_state *t = prot != PROT_NONE && mmap_table_any_reserved() ? enter(from) : NULL;
+	uint64_t mask;
 	int ret, err;
 
 	if (!t)
 		return next_mprotect(addr, len, prot, key);
-	mmap_table_lock();
+	mask = begin();
 	ret = next_mprotect(addr, len, prot, key);
 	err = errno;
 	if (!ret)
 		mmap_table_open(t, (uintptr_t)addr, len, from);
-	mmap_table_unlock();
-	recorder_leave(t);
+	end(t, mask);
 	errno = err;
 	return ret;
 }
