@@ -73,8 +73,14 @@ snapshot() {
 		[[ $status == *SigBlk:?ffffff* || $status =~ ShdPnd:.0*10000 ]] || break
 		sleep 0.01
 	done
-	# (musl's dlopen ignores its own signal 34 from then on; system() blocks SIGCHLD)
-	sed -E 's/^(SigIgn:.[0-9a-f]{7})2/\10/; s/^(SigBlk:.[0-9a-f]{11})1/\10/' <<<"$status"
+	# musl's dlopen ignores its own signal 34 from then on; system() blocks SIGCHLD
+	while read -r field mask; do
+		case $field in
+		SigIgn:) mask=$(printf %016x $((16#$mask & ~(1 << 33)))) ;;
+		SigBlk:) mask=$(printf %016x $((16#$mask & ~(1 << 16)))) ;;
+		esac
+		echo "$field $mask"
+	done <<<"$status"
 	ls -l "/proc/$1/cwd" | sed 's/.*-> //'
 }
 
