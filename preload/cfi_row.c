@@ -268,8 +268,10 @@ static bool extended_insn(struct run *s, const struct cie *c, struct reader *r, 
 }
 
 /* Runs instructions until the row behind the current one would start after @pc. */
-static bool run_insns(struct run *s, const struct cie *c, struct reader r, uintptr_t pc)
+static bool run_insns(struct run *s, const struct cie *c, const struct reader *insns, uintptr_t pc)
 {
+	struct reader r = *insns;
+
 	while (r.p < r.end && !r.bad) {
 		uint8_t op = (uint8_t)rd_fixed(&r, 1);
 		uint8_t low = op & 0x3f;
@@ -311,11 +313,11 @@ static enum cfi_kind row_from_fde(const uint8_t *fde, uintptr_t pc, struct cfi_r
 		rd_skip(&r, rd_uleb(&r));
 	if (r.bad || pc < begin || pc - begin >= size)
 		return CFI_NONE;
-	if (!run_insns(&s, &c, c.insns, UINTPTR_MAX))
+	if (!run_insns(&s, &c, &c.insns, UINTPTR_MAX))
 		return CFI_NONE;
 	s.initial = s.row;
 	s.loc = begin;
-	if (!run_insns(&s, &c, r, pc))
+	if (!run_insns(&s, &c, &r, pc))
 		return CFI_NONE;
 	*row = s.row;
 	*signal = c.signal;

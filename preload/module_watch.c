@@ -48,7 +48,7 @@ static uint64_t fingerprint(const struct object *o)
 	uint64_t print = 0, word;
 
 	for (size_t end = at + 128; at < end && at + sizeof(word) <= FIRST_PAGE; at += sizeof(word)) {
-		memcpy(&word, (const char *)elf + at, sizeof(word));
+		__builtin_memcpy(&word, (const char *)elf + at, sizeof(word));	/* (no call) */
 		print = (print ^ word) * 0x9e3779b97f4a7c15ull;
 	}
 	return print;
@@ -138,17 +138,32 @@ static void check_next(void)
 		forget_all();
 }
 
+/* Does the return address @ip lead into @o? */
+static bool is_of(const struct object *o, uintptr_t ip)
+{
+	return ip > o->start && ip <= o->end;
+}
+
 void module_watch_stack(const struct frame_cache *c, uint32_t depth)
 {
-	struct object o = { .start = 0 };
+	const struct kept_frame *f = &c->frame[c->count], *end = f - depth;
+	struct object o = { .start = 0 }, last = o;
 
 	check_next();
-	for (uint32_t i = 0; i < depth; i++) {
-		uintptr_t ip = c->frame[c->count - 1 - (int)i].ip & ~FRAME_EXACT;
+	while (f > end) {
+		uintptr_t ip = (--f)->ip & ~FRAME_EXACT;
 
-		/* neighbours are often of one object */
-		if (ip > o.start && ip <= o.end)
+		/* neighbours are often of one object, or of the one before */
+		if (is_of(&o, ip))
 			continue;
+		if (is_of(&last, ip)) {
+			struct object swap = o;
+
+			o = last;
+			last = swap;
+			continue;
+		}
+		last = o;
 		if (!objects_find(ip - 1, &o) || is_known(&o))
 			continue;
 		if (modules_add(&o))

@@ -249,22 +249,20 @@ void stack_capture(struct frame_cache *c, const struct frame_regs *top, unsigned
 	describe(c, (int)depth, view);
 }
 
-/* The @i-th frame of the view, as session_stack wants it. */
-static uint64_t frame_word(const struct frame_cache *c, uint32_t i)
-{
-	return c->frame[c->count - 1 - (int)i].ip;
-}
-
 void stack_copy_frames(const struct frame_cache *c, uint32_t depth, uint64_t *out)
 {
-	for (uint32_t i = 0; i < depth; i++)
-		out[i] = frame_word(c, i);
+	const struct kept_frame *f = &c->frame[c->count], *end = f - depth;
+
+	while (f > end)
+		*out++ = (--f)->ip;
 }
 
 bool stack_equals_frames(const struct frame_cache *c, uint32_t depth, const uint64_t *frames)
 {
-	for (uint32_t i = 0; i < depth; i++)
-		if (frames[i] != frame_word(c, i))
+	const struct kept_frame *f = &c->frame[c->count], *end = f - depth;
+
+	while (f > end)
+		if (*frames++ != (--f)->ip)
 			return false;
 	return true;
 }
