@@ -301,17 +301,24 @@ static bool walk(struct list *to, const struct list *known)
 	return true;
 }
 
+/*
+ * The smallest that holds @addr: an older loader, which the kernel has mapped, has a hole of
+ * 2 MiB before its data, in which others come to lie.
+ */
 static bool find_in(const struct list *l, uintptr_t addr, struct entry *e)
 {
+	const struct entry *found = NULL;
+
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct entry *at = &l->at[i];
 
-		if (addr < at->o.start || addr >= at->o.end)
-			continue;
-		*e = *at;
-		return true;
+		if (addr >= at->o.start && addr < at->o.end &&
+		    (!found || at->o.end - at->o.start < found->o.end - found->o.start))
+			found = at;
 	}
-	return false;
+	if (found)
+		*e = *found;
+	return found != NULL;
 }
 
 static bool find_known(uintptr_t addr, struct entry *e)
