@@ -264,7 +264,7 @@ struct session_stack {
 	uint32_t flags;		/* STACK_* */
 	uint32_t epoch;		/* of the module table when it was first seen; kernel: see session_site */
 	uint32_t reserved;
-	int64_t live_bytes;	/* processes: folded from the sites; see session_site.pending */
+	int64_t live_bytes;	/* processes: folded from the sites; see session_site.high */
 	int64_t peak_bytes;	/* highest live_bytes (weighted, when sampled) seen */
 	uint64_t first_tick;
 	uint64_t reserved2;
@@ -344,12 +344,14 @@ enum session_rec_kind {
  * unbiased estimates (sum of weights); with sampling off w_* stay 0.
  * Inherited blocks are in no counter (neither when freed in the child).
  *
- * pending is the part of (allocated - freed) bytes not yet added to
- * session_stack.live_bytes and high its highest value since then, so
+ * Pending is the part of (allocated - freed) bytes not yet added to
+ * session_stack.live_bytes, and high its highest value since then, which it had when
+ * alloc_bytes - free_bytes was high_at (as if blocks were as large as what they stand for:
+ * the recorder's own use), so
  *	live bytes of the stack = live_bytes + sum(pending)
  *	peak >= max(peak_bytes, live_bytes + high of each site)
- * exact with one thread; with several the true peak can exceed it by what the
- * other threads had pending (each less than 64 KiB, or about 500 events).
+ * exact with one thread; with several it is inexact by what the other threads had
+ * pending (each less than 64 KiB, or about 1000 events of at most 256 bytes).
  *
  * lifetimes[b] counts freed blocks that lived [2^(b-1), 2^b) ticks (b = 0: less
  * than one tick; the last bucket: and longer), divided by 2^lifetime_shift. A
@@ -364,8 +366,8 @@ struct session_site {
 	uint32_t thread_slot;
 	uint64_t alloc_count, alloc_bytes;
 	uint64_t free_count, free_bytes;
-	int64_t pending, high;
-	uint16_t timed_events;	/* since pending was added to live_bytes */
+	int64_t high_at, high;
+	uint16_t timed_events;	/* since live_bytes was brought up to date */
 	uint16_t lifetimes_until;/* free_count, modulo 2^16, when lifetimes counted last */
 	uint32_t lifetime_shift;
 	/* (so far one cache line, which is all that most events touch) */

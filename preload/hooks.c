@@ -40,49 +40,76 @@ static ALWAYS_INLINE bool passes(struct thread_state *t, size_t size)
  * The real function gave @p. In general. @first: the thread had no state to ask whether
  * sampling passes over the block.
  */
-static COLD void *obtained_slowly(void *p, size_t size, const struct frame_regs *from,
-				  enum session_trace_op op, bool first)
+static ALWAYS_INLINE void *obtained_generally(void *p, size_t size, const struct frame_regs *from,
+					      enum session_trace_op op, bool first)
 {
-	struct thread_state *t = recorder_enter();
+	struct thread_state *t = p && !real.bypassed ? recorder_enter() : NULL;
 
 	if (t) {
 		t->last_block = p;
 		if (!first || !sampler_passes(t, size))
 			hot_alloc(t, p, size, from, NULL, op);
 		recorder_leave(t);
-	} else if (recorder_gate.gate.generation) {
+	} else if (p && !real.bypassed && recorder_gate.gate.generation) {
 		recorder_loss_outside(LOSS_REENTRANT);
 	}
 	return p;
 }
 
-/* The same, of a thread that is busy. @m: of stack_memo_find(), if all is plain. */
+/* For hooks where speed matters less. */
+static __attribute__((noinline)) void *obtained(void *p, size_t size, struct frame_regs from,
+						enum session_trace_op op)
+{
+	struct thread_state *t = thread_self;
+
+	return passes(t, size) ? p : obtained_generally(p, size, &from, op, !t);
+}
+
+/*
+ * What is recorded in a hook itself, inline, is what nearly all events are. Anything else
+ * is left to the functions that follow, which nobody has to come back from: so the hook
+ * jumps there, and saves no register for it. t->from tells them its caller.
+ */
+static COLD void *obtained_slowly(void *p, size_t size, uintptr_t ip, uintptr_t sp, uintptr_t bp,
+				  enum session_trace_op op)
+{
+	const struct frame_regs from = { .ip = ip, .sp = sp, .bp = bp };
+
+	return obtained_generally(p, size, &from, op, false);
+}
+
+/* Of a thread that is busy. @m: of stack_memo_find(), if all is plain. */
 static __attribute__((noinline)) void *recorded(struct thread_state *t, void *p, size_t size,
-						const struct frame_regs *from,
 						struct stack_memo *m, enum session_trace_op op)
 {
-	if (!m && recorder.plain)
-		m = hot_new_stack(t, from);
-	hot_alloc(t, p, size, from, m, op);
+	struct frame_regs from = t->from;
+
+	if (likely(p) && likely(!real.bypassed)) {
+		if (!m && recorder.plain)
+			m = hot_new_stack(t, &from);
+		hot_alloc(t, p, size, &from, m, op);
+	}
 	recorder_releave(t);
 	return p;
 }
 
 /* The same, timed. */
 static COLD void *recorded_timed(struct thread_state *t, void *p, size_t size,
-				 const struct frame_regs *from, enum session_trace_op op)
+				 enum session_trace_op op)
 {
-	uint64_t begin = overhead_begin(t);
+	struct frame_regs from = t->from;
+	uint64_t begin = clock_cycles();
 	uint32_t *slot = live_slot_used((uintptr_t)p);
 	struct stack_memo *m = recorder.plain ? stack_memo_find(&t->memos, from) : NULL;
 	struct session_record *record;
 
 	if (m)
-		stack_check(m->stack, from);
-	if (!clock_stands(&t->clock) || !m ||
+		stack_check(m->stack, from.ip, from.sp, from.bp);
+	if (!clock_stands(&t->clock) || !m || !plain_size(size) ||
 	    !plain_alloc(t, (uintptr_t)p, size, slot, m, &record))
-		hot_alloc(t, p, size, from, m, op);
-	overhead_timed(begin);
+		if (p && !real.bypassed)
+			hot_alloc(t, p, size, &from, m, op);
+	overhead_timed(t, begin);
 	recorder_releave(t);
 	return p;
 }
@@ -97,53 +124,66 @@ static __attribute__((noinline)) void *recorded_later(struct thread_state *t, vo
 	return p;
 }
 
-/*
- * obtained_slowly() as it is nearly always. Functions that it calls take over from it:
- * it keeps nothing across a call, so it saves few registers. (@caller is a copy, for
- * them only: what a pointer leads to is in memory, not in registers.)
- */
-static ALWAYS_INLINE void *obtained_inline(struct thread_state *t, void *p, size_t size,
-					   struct frame_regs from, enum session_trace_op op)
+/* The block at @p was recorded by plain_alloc(). */
+static ALWAYS_INLINE void *recorded_plainly(struct thread_state *t, void *p,
+					    struct session_record *record)
 {
-	struct frame_regs caller;
-	struct session_record *record;
-	struct stack_memo *m = NULL;
-	uint32_t *slot;
-
-	if (unlikely(!p))
-		return NULL;
-	if (unlikely(!recorder_reenter(t))) {
-		caller = from;
-		return obtained_slowly(p, size, &caller, op, !t);
-	}
-	t->last_block = p;
-	if (overhead_is_timed(t)) {
-		caller = from;
-		return recorded_timed(t, p, size, &caller, op);
-	}
-	slot = live_slot_used((uintptr_t)p);
-	__builtin_prefetch(slot, 1);	/* it comes while the stack is looked for */
-	if (likely(recorder.plain))
-		m = stack_memo_find(&t->memos, &from);
-	if (likely(m))
-		stack_check(m->stack, &from);
-	if (unlikely(!m) || unlikely(!plain_alloc(t, (uintptr_t)p, size, slot, m, &record))) {
-		caller = from;
-		return recorded(t, p, size, &caller, m, op);
-	}
 	if (unlikely(!clock_stands(&t->clock)))
 		return recorded_later(t, p, record);
 	recorder_releave(t);
 	return p;
 }
 
-/* The same where speed matters less. */
-static __attribute__((noinline)) void *obtained(void *p, size_t size, struct frame_regs from,
-						enum session_trace_op op)
+/* Several stacks start at this place, or none is known; or the block is large. */
+static __attribute__((noinline)) void *recorded_searching(struct thread_state *t, void *p,
+							  size_t size, enum session_trace_op op)
 {
-	struct thread_state *t = thread_self;
+	struct frame_regs from = t->from;
+	struct session_record *record;
+	struct stack_memo *m = NULL;
 
-	return passes(t, size) ? p : obtained_inline(t, p, size, from, op);
+	if (likely(recorder.plain))
+		m = stack_memo_find_inline(&t->memos, from);
+	if (unlikely(!m))
+		return recorded(t, p, size, NULL, op);
+	stack_check(m->stack, from.ip, from.sp, from.bp);
+	if (!plain_size(size) ||
+	    !plain_alloc(t, (uintptr_t)p, size, live_slot_used((uintptr_t)p), m, &record))
+		return recorded(t, p, size, m, op);
+	return recorded_plainly(t, p, record);
+}
+
+/* @start: of stack_memo_start(), before @p was obtained. (NULL has no place in the live table.) */
+static ALWAYS_INLINE void *obtained_inline(struct thread_state *t, void *p, size_t size,
+					   struct frame_regs from, struct memo_node *start,
+					   enum session_trace_op op)
+{
+	struct session_record *record;
+	struct stack_memo *m;
+	uint32_t *slot;
+
+	if (unlikely(!recorder_reenter(t))) {
+		from = HOOK_CALLER_AGAIN;
+		return obtained_slowly(p, size, from.ip, from.sp, from.bp, op);
+	}
+	t->last_block = p;
+	if (overhead_is_timed(t)) {
+		t->from = HOOK_CALLER_AGAIN;
+		return recorded_timed(t, p, size, op);
+	}
+	slot = live_slot_used((uintptr_t)p);
+	__builtin_prefetch(slot, 1);	/* it comes while the stack is looked for */
+	m = plain_size(size) ? stack_memo_find_only(&t->memos, from, start) : NULL;
+	if (unlikely(!m)) {
+		t->from = HOOK_CALLER_AGAIN;
+		return recorded_searching(t, p, size, op);
+	}
+	stack_check(m->stack, from.ip, from.sp, from.bp);
+	if (unlikely(!plain_alloc(t, (uintptr_t)p, size, slot, m, &record))) {
+		t->from = HOOK_CALLER_AGAIN;
+		return recorded(t, p, size, m, op);
+	}
+	return recorded_plainly(t, p, record);
 }
 
 /* The recorder lets go of @p, whose record is in @slot (NULL: in none). In general. */
@@ -225,27 +265,22 @@ static COLD void *unready_realloc(void *p, size_t size)
  * for its own. (Once there is a thread state or a live table, there are the real
  * functions.)
  */
-static __attribute__((noinline, nonnull)) void *malloc_chosen(struct thread_state *t, size_t size)
+static __attribute__((noinline, nonnull)) void *malloc_chosen(size_t size, struct thread_state *t)
 {
-	void *p;
+	struct memo_node *start = stack_memo_start(&t->memos, HOOK_CALLER);
+	void *p = real.malloc(size);
 
-	if (unlikely(!real_ready()))	/* (bypassed: the state is for the regions it maps) */
-		return unready_alloc(16, size);
-	stack_memo_prepare(&t->memos, HOOK_CALLER);
-	p = real.malloc(at_least(size));
-	return obtained_inline(t, p, size, HOOK_CALLER, TRACE_MALLOC);
+	return obtained_inline(t, p, size, HOOK_CALLER, start, TRACE_MALLOC);
 }
 
 /* The thread has no state yet. */
 static COLD void *malloc_first(size_t size)
 {
 	struct frame_regs from = HOOK_CALLER;
-	void *p;
 
 	if (unlikely(!real_ready()))
 		return unready_alloc(16, size);
-	p = real.malloc(at_least(size));
-	return p ? obtained_slowly(p, size, &from, TRACE_MALLOC, true) : NULL;
+	return obtained_generally(real.malloc(size), size, &from, TRACE_MALLOC, true);
 }
 
 EXPORT void *malloc(size_t size)
@@ -255,8 +290,8 @@ EXPORT void *malloc(size_t size)
 	if (unlikely(!t))
 		return malloc_first(size);
 	if (passes(t, size))
-		return real.malloc(at_least(size));
-	return malloc_chosen(t, size);
+		return real.malloc(size);
+	return malloc_chosen(size, t);
 }
 
 /* Before anything is recorded, and when all is traced. */
@@ -290,11 +325,11 @@ static __attribute__((noinline)) void free_in_general(struct thread_state *t, vo
 /* The same, timed. */
 static COLD void free_timed(struct thread_state *t, void *p, uint32_t *slot)
 {
-	uint64_t begin = overhead_begin(t);
+	uint64_t begin = clock_cycles();
 
 	if (!recorder.plain || !plain_free(t, (uintptr_t)p, slot))
 		hot_free(t, p, slot, TRACE_FREE);
-	overhead_timed(begin);
+	overhead_timed(t, begin);
 	recorder_releave(t);
 	real.free(p);
 }
@@ -360,7 +395,7 @@ EXPORT void *calloc(size_t n, size_t size)
 static void *leave_arena(void *p, size_t size)
 {
 	size_t old = early_size(p);
-	void *to = real_ready() ? real.malloc(at_least(size)) : early_alloc(16, size);
+	void *to = real_ready() ? real.malloc(size) : early_alloc(16, size);
 
 	if (to)
 		memcpy(to, p, old < size ? old : size);

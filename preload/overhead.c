@@ -9,7 +9,7 @@
 
 /*
  * About 10 us, more than an event takes but for rare growth. What seems to take
- * longer was put aside by the scheduler, and would count OVERHEAD_STEP times.
+ * longer was put aside by the scheduler, and would count many times.
  */
 #define LONGEST (1u << 15)
 
@@ -35,7 +35,7 @@ void overhead_reset(void)
 	timing = measure_timing();
 }
 
-void overhead_timed(uint64_t begin)
+void overhead_timed(struct thread_state *t, uint64_t begin)
 {
 	struct session_clock *c = &recorder.hdr->clock;
 	uint64_t took = clock_cycles() - begin, total;
@@ -44,7 +44,8 @@ void overhead_timed(uint64_t begin)
 	took = took > timing ? took - timing : 0;
 	if (took > LONGEST)
 		took = LONGEST;
-	total = __atomic_add_fetch(&spent, took * OVERHEAD_STEP, __ATOMIC_RELAXED);
+	total = __atomic_add_fetch(&spent, took * t->timed_for, __ATOMIC_RELAXED);
+	t->until_timed = t->timed_for = recorder.plain ? OVERHEAD_STEP_PLAIN : OVERHEAD_STEP;
 	if (!lock_try(&recorder.grow))
 		return;
 	clock_update(c);

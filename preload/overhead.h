@@ -2,9 +2,12 @@
 /*
  * overhead.h - what recording itself costs, for the report.
  *
- * One in OVERHEAD_STEP recorded events of a thread is timed and stands for the
- * others (an odd step: allocations and frees often alternate): an estimate of the CPU time spent inside the recorder, without the few
+ * One in so many recorded events of a thread is timed and stands for those since the one
+ * before it: an estimate of the CPU time spent inside the recorder, without the few
  * nanoseconds of a call that is not recorded. Memory is counted when asked.
+ *
+ * To time an event costs several times what a plain one does (record_plain.h). So of those
+ * fewer are timed, once there is a first figure.
  */
 #ifndef PRELOAD_OVERHEAD_H
 #define PRELOAD_OVERHEAD_H
@@ -16,10 +19,18 @@
 #include "compiler.h"
 #include "thread_state.h"
 
-#define OVERHEAD_STEP 255u
+/* Odd: allocations and frees often alternate. */
+#define OVERHEAD_STEP		255u
+#define OVERHEAD_STEP_PLAIN	1023u
 
-/* An event that was timed is over, which began at @begin. */
-COLD void overhead_timed(uint64_t begin);
+/* The event of @t that was timed is over, which began at @begin. */
+COLD void overhead_timed(struct thread_state *t, uint64_t begin);
+
+/* @t has a new recording. */
+static inline void overhead_start(struct thread_state *t)
+{
+	t->until_timed = t->timed_for = OVERHEAD_STEP;
+}
 
 /* Bytes of private memory that the recorder's tables occupy now. Makes system calls. */
 uint64_t overhead_private_bytes(void);
@@ -27,16 +38,10 @@ uint64_t overhead_private_bytes(void);
 /* A new recording. */
 void overhead_reset(void);
 
-/* A recorded event begins: is it one that is timed? (Then the count is to be set again.) */
+/* A recorded event begins: is it one that is timed? */
 static ALWAYS_INLINE bool overhead_is_timed(struct thread_state *t)
 {
 	return unlikely(!--t->until_timed);
-}
-
-static inline uint64_t overhead_begin(struct thread_state *t)
-{
-	t->until_timed = OVERHEAD_STEP;
-	return clock_cycles();
 }
 
 #endif

@@ -126,6 +126,13 @@ static bool is_bypassed(void)
 	return false;
 }
 
+static void *(*next_malloc)(size_t size);
+
+static void *roomy_malloc(size_t size)
+{
+	return next_malloc(size < real.min_size ? real.min_size : size);
+}
+
 bool real_resolve(void)
 {
 	int idle = 0;
@@ -160,6 +167,9 @@ bool real_resolve(void)
 	objects_init();
 	real_musl_amend();
 	real.bypassed = is_bypassed();
+	next_malloc = real.malloc;
+	if (real.min_size && !real.bypassed)
+		real.malloc = roomy_malloc;
 	__atomic_store_n(&real.resolved, true, __ATOMIC_RELEASE);
 	__atomic_store_n(&real.ready, !real.bypassed, __ATOMIC_RELEASE);
 	return !real.bypassed;

@@ -15,7 +15,7 @@
 
 struct real_functions {
 	/* required: without them nothing works, so they fall back to the early arena */
-	void *(*malloc)(size_t);
+	void *(*malloc)(size_t);	/* (asks for min_size itself) */
 	void (*free)(void *);
 	void *(*calloc)(size_t, size_t);
 	void *(*realloc)(void *, size_t);

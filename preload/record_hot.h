@@ -63,18 +63,18 @@ static ALWAYS_INLINE struct stack_memo *hot_new_stack(struct thread_state *t,
 {
 	struct stack_memo *m = record_stack_changed(t, from);
 
-	stack_check(m->stack, from);
+	stack_check(m->stack, from->ip, from->sp, from->bp);
 	return m;
 }
 
 static ALWAYS_INLINE struct stack_memo *hot_stack(struct thread_state *t,
 						  const struct frame_regs *from)
 {
-	struct stack_memo *m = stack_memo_find(&t->memos, from);
+	struct stack_memo *m = stack_memo_find(&t->memos, *from);
 
 	if (unlikely(!m))
 		return hot_new_stack(t, from);
-	stack_check(m->stack, from);
+	stack_check(m->stack, from->ip, from->sp, from->bp);
 	return m;
 }
 
@@ -132,7 +132,7 @@ static ALWAYS_INLINE uint32_t hot_new(struct thread_state *t, uintptr_t addr, ui
 	} else {
 		index = record_take(t);
 		if (likely(index))
-			record_fill(index, addr, size, stack,
+			record_fill(record_offset(index), addr, size, stack,
 				    session_record_time(tick) | (timed ? REC_TIMED : 0), t->thread);
 	}
 	if (unlikely(!index))

@@ -14,8 +14,14 @@
 
 #include "record_hot.h"
 
+/* Is a block of @size bytes perhaps plain? */
+static ALWAYS_INLINE bool plain_size(size_t size)
+{
+	return likely(size < recorder.plain);
+}
+
 /*
- * The block of @size bytes at @addr, whose slot is live_slot_used()'s, was allocated by the
+ * The block of @size bytes (plain_size()) at @addr, whose slot is live_slot_used()'s, was allocated by the
  * stack of @m. False: it has to be recorded by hot_alloc(). True: @record is its record,
  * with the time of t->time.
  */
@@ -23,37 +29,32 @@ static ALWAYS_INLINE bool plain_alloc(struct thread_state *t, uintptr_t addr, si
 				      uint32_t *slot, const struct stack_memo *m,
 				      struct session_record **record)
 {
-	uint32_t index = t->free_head;
-	struct session_site *s = &recorder.sites[m->site];
-	struct session_record *r = &recorder.records[index];
-	int64_t pending;
+	struct session_record *r;
+	struct session_site *s;
+	uint64_t allocated, next, at;
 
-	if (unlikely(size > REC_SIZE_MAX))
+	if (unlikely(!slot) || unlikely(*slot))
 		return false;
-	if (unlikely(!slot))
-		return false;
-	if (unlikely(!index))
-		return false;
-	if (unlikely(!m->site))
-		return false;
-	if (unlikely(*slot))
-		return false;
+	s = &recorder.sites[m->site];
 	if (unlikely(site_times_next(s)))
 		return false;
-	pending = s->pending + (int64_t)size;
-	if (unlikely(pending > FOLD_BYTES))
+	at = t->free_at;
+	if (unlikely(!at))
 		return false;
-	t->free_head = (uint32_t)r->time_stack;
-	/* The next one may have been freed long ago. */
-	__builtin_prefetch(&recorder.records[t->free_head], 1);
-	t->free_count--;
-	record_fill(index, addr, size, m->stack, t->time, t->thread);
-	__atomic_store_n(slot, index, __ATOMIC_RELAXED);
+	allocated = s->alloc_bytes + size;
+	if (unlikely((int64_t)(allocated - s->free_bytes) > s->high_at) &&
+	    !site_rises(s, (int64_t)(allocated - s->free_bytes)))
+		return false;
+	s->alloc_bytes = allocated;
 	s->alloc_count++;
-	s->alloc_bytes += size;
-	s->pending = pending;
-	if (unlikely(pending > s->high))
-		s->high = pending;
+	r = record_at(at);
+	next = r->time_stack;
+	t->free_at = next;
+	/* The next one may have been freed long ago. */
+	__builtin_prefetch(record_at(next), 1);
+	t->free_count--;
+	record_fill(at, addr, size, m->stack, t->time, t->thread);
+	__atomic_store_n(slot, record_index(at), __ATOMIC_RELAXED);
 	*record = r;
 	return true;
 }
@@ -72,34 +73,32 @@ static ALWAYS_INLINE void plain_set_time(const struct thread_state *t, struct se
  */
 static ALWAYS_INLINE bool plain_free(struct thread_state *t, uintptr_t addr, uint32_t *slot)
 {
-	uint32_t index = *slot, site;
-	struct session_record *r = &recorder.records[index];
-	uint64_t addr_size = r->addr_size, time_stack = r->time_stack;
-	uint64_t size = addr_size >> REC_SIZE_SHIFT & REC_SIZE_MAX;
+	uint64_t at = record_offset(*slot), time_stack;
+	struct session_record *r = record_at(at);
+	/* 0, but for size, flags and seq, if it is of this address */
+	uint64_t rest = r->addr_size ^ addr << (REC_ADDR_SHIFT - REC_ALIGN_SHIFT);
+	uint64_t size = rest >> REC_SIZE_SHIFT;
 	struct session_site *s;
-	int64_t pending;
+	uint32_t site;
 
-	/* of this address, and none of its flags is set */
-	if (unlikely((addr_size & ~(REC_SIZE_MAX << REC_SIZE_SHIFT | REC_SEQ_MASK)) !=
-		     addr << (REC_ADDR_SHIFT - REC_ALIGN_SHIFT)))
+	if (unlikely(rest & ~(REC_SIZE_MAX << REC_SIZE_SHIFT | REC_SEQ_MASK)))
 		return false;
+	time_stack = r->time_stack;
 	if (unlikely(time_stack & REC_TIMED))
 		return false;
 	site = t->site_of[time_stack & REC_STACK_MASK];
-	s = &recorder.sites[site];
 	if (unlikely(!site))
 		return false;
-	pending = s->pending - (int64_t)size;
-	if (unlikely(pending < -FOLD_BYTES))
+	s = &recorder.sites[site];
+	if (size > FOLD_SMALL && unlikely(site_pending(s) - (int64_t)size < -FOLD_BYTES))
 		return false;
 	__atomic_store_n(slot, 0, __ATOMIC_RELAXED);
-	record_clear(r);
-	__atomic_store_n(&r->time_stack, (uint64_t)t->free_head, __ATOMIC_RELAXED);
-	t->free_head = index;
+	__atomic_store_n(&r->addr_size, rest & REC_SEQ_MASK, __ATOMIC_RELEASE);
+	__atomic_store_n(&r->time_stack, t->free_at, __ATOMIC_RELAXED);
+	t->free_at = at;
 	t->free_count++;	/* (is the list too long? see record_put()) */
 	s->free_count++;
 	s->free_bytes += size;
-	s->pending = pending;
 	return true;
 }
 

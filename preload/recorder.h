@@ -49,7 +49,8 @@ struct recorder {
 	uint32_t depth;
 	bool choosy;			/* not every allocation is recorded: sampling, size filter */
 	bool weighs;			/* blocks stand for more than themselves, now or later */
-	bool plain;			/* neither of these, and nothing is traced; see record_plain.h */
+	/* Smaller blocks are plain: neither of these, nothing is traced. See record_plain.h */
+	size_t plain;
 	uint32_t **shadow;		/* live_root, NULL: frees are traced, or nothing has begun */
 	bool temporary;			/* the session goes away after the exit report */
 	bool frozen;			/* a seccomp filter may kill: no system call but malloc's own */
@@ -75,7 +76,13 @@ extern struct recorder recorder __attribute__((visibility("hidden")));
 	((struct frame_regs){ .ip = (uintptr_t)__builtin_return_address(0),                        \
 			      .sp = (uintptr_t)__builtin_frame_address(0) + 16,                    \
 			      .bp = *(uintptr_t *)__builtin_frame_address(0) })
+/* The same, read from memory once more, so that no register is held until then. */
+#define HOOK_CALLER_AGAIN                                                                          \
+	((struct frame_regs){ .ip = ((volatile uintptr_t *)__builtin_frame_address(0))[1],         \
+			      .sp = (uintptr_t)__builtin_frame_address(0) + 16,                    \
+			      .bp = ((volatile uintptr_t *)__builtin_frame_address(0))[0] })
 #else
+#define HOOK_CALLER_AGAIN HOOK_CALLER
 #define HOOK_CALLER                                                                                \
 	((struct frame_regs){ .ip = (uintptr_t)__builtin_extract_return_addr(                      \
 				      __builtin_return_address(0)),                                \

@@ -5,19 +5,19 @@
 #include "clock.h"
 
 /*
- * A shared batch: BATCH records linked like a thread's list; the upper half of the
- * first one's time_stack is the first record of the next batch.
+ * A shared batch: BATCH records linked like a thread's list, but that the first one's
+ * time_stack has two indices: the next record, and the first one of the next batch.
  */
 #define NEXT_BATCH_SHIFT 32
 
 static void set_next(struct session_record *r, uint32_t next)
 {
-	r->time_stack = next;
+	r->time_stack = record_offset(next);
 }
 
 static uint32_t next_of(const struct session_record *r)
 {
-	return (uint32_t)r->time_stack;
+	return record_index(r->time_stack);
 }
 
 /* Links the fresh places [from, from + n) so that the lowest is taken first. */
@@ -53,36 +53,43 @@ static uint32_t fresh_batch(void)
 	return (uint32_t)from;
 }
 
+static uint32_t shared_batch(void)
+{
+	uint32_t first = recorder.free_batches;
+	struct session_record *r = &recorder.records[first];
+
+	recorder.free_batches = (uint32_t)(r->time_stack >> NEXT_BATCH_SHIFT);
+	set_next(r, (uint32_t)r->time_stack);
+	return first;
+}
+
 bool records_refill(struct thread_state *t)
 {
 	uint32_t first;
 
 	lock_acquire(&recorder.grow);
-	first = recorder.free_batches;
-	if (first)
-		recorder.free_batches =
-			(uint32_t)(recorder.records[first].time_stack >> NEXT_BATCH_SHIFT);
-	else
-		first = fresh_batch();
+	first = recorder.free_batches ? shared_batch() : fresh_batch();
 	lock_release(&recorder.grow);
-	t->free_head = first;
+	t->free_at = record_offset(first);
 	t->free_count = first ? RECORD_BATCH : 0;
 	return first != 0;
 }
 
 static void share_batch(uint32_t first)
 {
-	recorder.records[first].time_stack |= (uint64_t)recorder.free_batches << NEXT_BATCH_SHIFT;
+	struct session_record *r = &recorder.records[first];
+
+	r->time_stack = (uint64_t)recorder.free_batches << NEXT_BATCH_SHIFT | next_of(r);
 	recorder.free_batches = first;
 }
 
 void records_give_batch(struct thread_state *t)
 {
-	uint32_t first = t->free_head, last = first;
+	uint32_t first = record_index(t->free_at), last = first;
 
 	for (uint32_t i = 1; i < RECORD_BATCH; i++)
 		last = next_of(&recorder.records[last]);
-	t->free_head = next_of(&recorder.records[last]);
+	t->free_at = recorder.records[last].time_stack;
 	t->free_count -= RECORD_BATCH;
 	set_next(&recorder.records[last], 0);
 	lock_acquire(&recorder.grow);

@@ -35,33 +35,52 @@ int records_grow(uint64_t used);
 /* Makes shared batches of all free places below @used. After a fork. */
 void records_relink(uint64_t used);
 
-/* A free place, or 0. A free place's time_stack is the next one of its list. */
+/*
+ * Free places are linked by where they are: offsets in the section, in time_stack.
+ * 0 is the end of a list.
+ */
+static ALWAYS_INLINE uint64_t record_offset(uint32_t index)
+{
+	return (uint64_t)index * sizeof(struct session_record);
+}
+
+static ALWAYS_INLINE uint32_t record_index(uint64_t offset)
+{
+	return (uint32_t)(offset / sizeof(struct session_record));
+}
+
+static ALWAYS_INLINE struct session_record *record_at(uint64_t offset)
+{
+	return (struct session_record *)((char *)recorder.records + offset);
+}
+
+/* A free place, or 0. */
 static ALWAYS_INLINE uint32_t record_take(struct thread_state *t)
 {
-	uint32_t index = t->free_head;
+	uint64_t at = t->free_at;
 
-	if (unlikely(!index)) {
+	if (unlikely(!at)) {
 		if (!records_refill(t))
 			return 0;
-		index = t->free_head;
+		at = t->free_at;
 	}
-	t->free_head = (uint32_t)recorder.records[index].time_stack;
+	t->free_at = record_at(at)->time_stack;
 	t->free_count--;
-	return index;
+	return record_index(at);
 }
 
 /*
- * Writes a heap block into its place; visible to readers with the last store.
+ * Writes a heap block into its place, at offset @at; visible to readers with the last store.
  * @size is at most REC_SIZE_MAX, @addr fit for the live table. @time: of
  * session_record_time(), and perhaps REC_TIMED.
  */
-static ALWAYS_INLINE void record_fill(uint32_t index, uintptr_t addr, uint64_t size, uint32_t stack,
+static ALWAYS_INLINE void record_fill(uint64_t at, uintptr_t addr, uint64_t size, uint32_t stack,
 				      uint64_t time, uint16_t thread)
 {
-	struct session_record *r = &recorder.records[index];
+	struct session_record *r = record_at(at);
 	uint64_t seq = (r->addr_size + 1) & REC_SEQ_MASK;
 
-	recorder.record_threads[index] = thread;
+	recorder.record_threads[record_index(at)] = thread;
 	__atomic_store_n(&r->time_stack, time | stack, __ATOMIC_RELAXED);
 	__atomic_store_n(&r->addr_size,
 			 (uint64_t)addr << (REC_ADDR_SHIFT - REC_ALIGN_SHIFT) |
@@ -77,9 +96,8 @@ static ALWAYS_INLINE void record_clear(struct session_record *r)
 
 static ALWAYS_INLINE void record_put(struct thread_state *t, uint32_t index)
 {
-	__atomic_store_n(&recorder.records[index].time_stack, (uint64_t)t->free_head,
-			 __ATOMIC_RELAXED);
-	t->free_head = index;
+	__atomic_store_n(&recorder.records[index].time_stack, t->free_at, __ATOMIC_RELAXED);
+	t->free_at = record_offset(index);
 	t->free_count++;
 	while (unlikely(t->free_count > RECORDS_LONG))
 		records_give_batch(t);

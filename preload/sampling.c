@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "live_table.h"
+#include "real.h"
 #include "sampler.h"
 
 #define INTERVAL_NS	100000000u
@@ -28,7 +29,7 @@ void sampling_begin(void)
 		h->sample_mean[h->mean_count++] = cfg->sample_mean;
 	recorder.weighs = cfg->sampling != SAMPLE_ALL || cfg->max_overhead;
 	recorder.choosy = recorder.weighs || cfg->min_size || cfg->max_size != UINT64_MAX;
-	recorder.plain = !recorder.choosy && !cfg->trace;
+	recorder.plain = recorder.choosy || cfg->trace || real.bypassed ? 0 : REC_SIZE_MAX + 1;
 	recorder.shadow = cfg->trace ? NULL : live_root;
 	last.at_ns = clock_ns(CLOCK_MONOTONIC);
 	last.cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);

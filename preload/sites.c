@@ -35,14 +35,14 @@ struct session_site *site_make(struct thread_state *t, uint32_t stack)
 void site_fold(struct session_site *s)
 {
 	struct session_stack *stack = &recorder.stacks[s->stack];
-	int64_t before = __atomic_fetch_add(&stack->live_bytes, s->pending, __ATOMIC_RELAXED);
+	int64_t before = __atomic_fetch_add(&stack->live_bytes, site_pending(s), __ATOMIC_RELAXED);
 	int64_t top = before + s->high;
 	int64_t peak = __atomic_load_n(&stack->peak_bytes, __ATOMIC_RELAXED);
 
 	while (top > peak && !__atomic_compare_exchange_n(&stack->peak_bytes, &peak, top, 1,
 							  __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
-	s->pending = 0;
+	s->high_at = (int64_t)(s->alloc_bytes - s->free_bytes);
 	s->high = 0;
 	s->timed_events = 0;
 	recorder_check_reader();

@@ -4,7 +4,7 @@
  *
  * Only the slot's owner writes its sites, with plain stores, so counting an
  * event shares no cache line. What is shared - the stack's live and peak bytes -
- * is brought up to date every 64 KiB or FOLD_TIMED timed events.
+ * is brought up to date every 64 KiB that are allocated, or FOLD_TIMED timed events.
  */
 #ifndef PRELOAD_SITES_H
 #define PRELOAD_SITES_H
@@ -13,8 +13,9 @@
 
 #include "recorder.h"
 
-#define FOLD_TIMED	8u
+#define FOLD_TIMED	4u
 #define FOLD_BYTES	(64 << 10)
+#define FOLD_SMALL	256	/* so small are blocks whose frees fold only when they are timed */
 
 /* This thread's site of @stack, made at first use. NULL: no room. */
 COLD struct session_site *site_make(struct thread_state *t, uint32_t stack);
@@ -32,19 +33,43 @@ static ALWAYS_INLINE struct session_site *site_get(struct thread_state *t, uint3
 	return likely(index) ? &recorder.sites[index] : site_make(t, stack);
 }
 
-/* So much is pending that it is folded. */
-static ALWAYS_INLINE bool site_is_full(int64_t pending)
+/* What is pending: bytes allocated and not freed since the last fold. */
+static ALWAYS_INLINE int64_t site_pending(const struct session_site *s)
 {
-	return pending > FOLD_BYTES || pending < -FOLD_BYTES;
+	return (int64_t)(s->alloc_bytes - s->free_bytes) - s->high_at + s->high;
 }
 
-static ALWAYS_INLINE void site_pending(struct session_site *s, int64_t bytes, bool timed)
+/*
+ * An allocation has little to do while no more is pending than was before, and a free has
+ * nothing: where what is pending is at its highest is kept as a difference of totals.
+ *
+ * alloc_bytes - free_bytes is about to become @now, which is beyond high_at. False: so
+ * much is pending then that it has to be folded; nothing was changed.
+ */
+static ALWAYS_INLINE bool site_rises(struct session_site *s, int64_t now)
 {
-	s->pending += bytes;
-	if (s->pending > s->high)
-		s->high = s->pending;
+	int64_t high = s->high + (now - s->high_at);
+
+	if (unlikely(high > FOLD_BYTES))
+		return false;
+	s->high = high;
+	s->high_at = now;
+	return true;
+}
+
+/* After alloc_bytes or free_bytes was changed, by @more than the bytes of the blocks stand for. */
+static ALWAYS_INLINE void site_moved(struct session_site *s, int64_t more, bool timed)
+{
+	int64_t pending;
+
+	s->high_at += more;
+	pending = site_pending(s);
+	if (pending > s->high) {
+		s->high_at += pending - s->high;
+		s->high = pending;
+	}
 	s->timed_events = (uint16_t)(s->timed_events + timed);
-	if (unlikely(s->timed_events >= FOLD_TIMED || site_is_full(s->pending)))
+	if (unlikely(s->timed_events >= FOLD_TIMED || pending > FOLD_BYTES || pending < -FOLD_BYTES))
 		site_fold(s);
 }
 
@@ -54,7 +79,7 @@ static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int
 {
 	s->alloc_count++;
 	s->alloc_bytes += bytes;
-	site_pending(s, moved, timed);
+	site_moved(s, (int64_t)bytes - moved, timed);
 }
 
 /*
@@ -64,7 +89,7 @@ static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int
  * counts for itself and the frees before it that were not timed.
  */
 #define LIFETIMES_ALL	16u
-#define LIFETIMES_STEP	64u
+#define LIFETIMES_STEP	256u
 
 /* Is the next block of this site one whose lifetime will count? */
 static ALWAYS_INLINE bool site_times_next(const struct session_site *s)
@@ -92,7 +117,7 @@ static ALWAYS_INLINE void site_free(struct session_site *s, uint64_t bytes, int6
 {
 	s->free_count++;
 	s->free_bytes += bytes;
-	site_pending(s, -moved, timed);
+	site_moved(s, moved - (int64_t)bytes, timed);
 }
 
 #endif

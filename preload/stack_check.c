@@ -212,8 +212,9 @@ static void show(const struct session_stack *s, const struct oracle *a, const st
 	show_frames(b->name, b->frame, b->count);
 }
 
-COLD void stack_check(uint32_t stack, const struct frame_regs *from)
+COLD void stack_check(uint32_t stack, uintptr_t ip, uintptr_t sp, uintptr_t bp)
 {
+	const struct frame_regs from = { .ip = ip, .sp = sp, .bp = bp };
 	const struct session_stack *s = &recorder.stacks[stack];
 	struct oracle libgcc, libunwind;
 	bool first, second;
@@ -223,8 +224,8 @@ COLD void stack_check(uint32_t stack, const struct frame_regs *from)
 		return;
 	oracle_init(&libgcc, "libgcc", UINT64_MAX);
 	oracle_init(&libunwind, "libunwind", ~STACK_EXACT_BIT);
-	walk_libgcc(&libgcc, from, s->depth);
-	walk_libunwind(&libunwind, from, s->depth);
+	walk_libgcc(&libgcc, &from, s->depth);
+	walk_libunwind(&libunwind, &from, s->depth);
 	first = agrees(s, &libgcc);
 	second = agrees(s, &libunwind);
 	atomic_fetch_add(&compared, 1);

@@ -22,23 +22,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct frame_regs;
-
 #ifdef LEAK_CHECK
 
 extern bool stack_check_trusting __attribute__((visibility("hidden")));
 
-/* The allocation whose hook was called from @from was given the stack of index @stack. */
-void stack_check(uint32_t stack, const struct frame_regs *from);
+/*
+ * The allocation whose hook was called from @ip (@sp and @bp were the registers after it
+ * returned) was given the stack of index @stack.
+ */
+void stack_check(uint32_t stack, uintptr_t ip, uintptr_t sp, uintptr_t bp);
 
 #else
 
 enum { stack_check_trusting = false };
 
-static inline void stack_check(uint32_t stack, const struct frame_regs *from)
+static inline void stack_check(uint32_t stack, uintptr_t ip, uintptr_t sp, uintptr_t bp)
 {
 	(void)stack;
-	(void)from;
+	(void)ip;
+	(void)sp;
+	(void)bp;
 }
 
 #endif

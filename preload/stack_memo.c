@@ -5,23 +5,14 @@
 #include <assert.h>
 #include <string.h>
 
-static_assert(sizeof(struct memo_node) == 32, "two to a cache line");
+static_assert(sizeof(struct memo_node) == 1 << MEMO_NODE_SHIFT, "two to a cache line");
+static_assert(MEMO_BRANCH > UINT32_MAX / 2, "sp >> 16 has 31 bits");
 
 /* ---- looking up ----------------------------------------------------------------- */
 
-struct stack_memo *stack_memo_follow(struct stack_memos *all, struct memo_node *n)
+struct stack_memo *stack_memo_find(struct stack_memos *all, struct frame_regs top)
 {
-	/* (the negative control trusts what it has, but reads nowhere on trust) */
-	if (stack_check_trusting)
-		return NULL;
-	do {
-		if (!memo_run_holds(&all->words[n->run.from], n->run.count))
-			return NULL;
-		n = memo_child(all, n->id, *n->branch_at);
-		if (unlikely(!n))
-			return NULL;
-	} while (n->id);
-	return memo_leaf_holds(all, n);
+	return stack_memo_find_inline(all, top);
 }
 
 /* ---- lists of words ------------------------------------------------------------- */
@@ -89,7 +80,7 @@ static struct memo_node *new_node(struct stack_memos *all, uint32_t parent, uint
 	struct memo_node *n = memo_place(all, parent, word);
 
 	while (n->parent)
-		n = &all->node[(n - all->node + 1) & all->mask];
+		n = memo_next_place(all, n);
 	n->word = word;
 	n->parent = parent;
 	n->run = run;
@@ -126,7 +117,7 @@ static void split(struct stack_memos *all, struct memo_node *n, uint32_t same,
 	struct memo_node *child;
 
 	n->run = first_words(all, was.run, same);
-	n->id = ++all->ids;
+	n->id = MEMO_BRANCH | ++all->ids;
 	n->branch_at = old->at;
 	child = new_node(all, n->id, old->value, rest);
 	child->id = was.id;
@@ -169,13 +160,17 @@ static struct stack_memo *add_leaf(struct stack_memos *all, const struct frame_r
 	return new_leaf(all, parent, word, list, stack);
 }
 
-/* Forgets all; from now on there are 2^(64 - @shift) places for nodes. */
-static void start_over(struct stack_memos *all, struct frame_cache *c, uint32_t shift)
+static uint32_t places(const struct stack_memos *all)
+{
+	return (all->mask >> MEMO_NODE_SHIFT) + 1;
+}
+
+/* Forgets all; from now on there are @count places for nodes. */
+static void start_over(struct stack_memos *all, struct frame_cache *c, uint32_t count)
 {
 	if (all->nodes)
-		memset(all->node, 0, ((size_t)all->mask + 1) * sizeof(all->node[0]));
-	all->shift = shift;
-	all->mask = (1u << (64 - shift)) - 1;
+		memset(all->node, 0, places(all) * sizeof(all->node[0]));
+	all->mask = (count - 1) << MEMO_NODE_SHIFT;
 	all->nodes = all->ids = 0;
 	all->used = 1;
 	c->steady = 0;
@@ -184,7 +179,7 @@ static void start_over(struct stack_memos *all, struct frame_cache *c, uint32_t 
 /* Is there room for whatever a stack of @frames may need: a split, its list, and a list's first words? */
 static bool room_for(const struct stack_memos *all, uint32_t frames)
 {
-	return all->nodes + 2 <= (all->mask + 1) / 4 * 3 &&
+	return all->nodes + 2 <= places(all) / 4 * 3 &&
 	       2 * (3 * frames + 1) <= MEMO_WORDS - all->used;
 }
 
@@ -199,11 +194,11 @@ static struct stack_memo *add(struct stack_memos *all, struct frame_cache *c,
 	if (cut)
 		c->steady = 0;
 	if (!room_for(all, (uint32_t)(c->count - last)))
-		start_over(all, c, all->shift - (all->shift > 64 - MEMO_NODE_BITS_MAX));
+		start_over(all, c, places(all) << (places(all) < 1u << MEMO_NODE_BITS_MAX));
 	added = add_leaf(all, top, write_list(all, c, last), stack);
 	c->steady = cut ? 0 : c->count;
 	if (unlikely(!added))
-		start_over(all, c, all->shift);
+		start_over(all, c, places(all));
 	return added;
 }
 
@@ -225,7 +220,7 @@ struct stack_memo *stack_memo_add(struct stack_memos *all, struct frame_cache *c
 
 void stack_memo_reset(struct stack_memos *all, struct frame_cache *c)
 {
-	start_over(all, c, 64 - MEMO_NODE_BITS_MIN);
+	start_over(all, c, 1u << MEMO_NODE_BITS_MIN);
 	if (all->any_seen)
 		memset(all->seen, 0, sizeof(all->seen));
 	all->any_seen = false;

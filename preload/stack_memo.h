@@ -32,6 +32,7 @@
 
 #define MEMO_NODE_BITS_MIN	9
 #define MEMO_NODE_BITS_MAX	13
+#define MEMO_NODE_SHIFT		5
 #define MEMO_WORDS	49152u
 #define MEMO_SEEN	4096u
 #define MEMO_RUN_SHARED	8u	/* words at least, where a list goes on in another */
@@ -57,8 +58,13 @@ union memo_word {
 
 struct memo_node {
 	uintptr_t word;		/* by which the parent branched off to here; of a start: see memo_start */
-	uint32_t parent;	/* its id, or that of a start; 0: the place is empty */
-	uint32_t id;		/* of a branch; 0: a leaf */
+	union {
+		struct {
+			uint32_t parent;	/* its id, or that of a start; 0: the place is empty */
+			uint32_t id;		/* of a branch; 0: a leaf */
+		};
+		uint64_t parent_of_leaf;	/* both, if this is a leaf: the parent */
+	};
 	struct memo_run run;	/* a branch's is all that is to be compared, a leaf's goes on */
 	union {
 		const uintptr_t *branch_at;	/* of a branch: the word that comes next */
@@ -67,8 +73,7 @@ struct memo_node {
 };
 
 struct stack_memos {
-	uint32_t mask;		/* places for nodes in use - 1 */
-	uint32_t shift;
+	uint32_t mask;		/* (places for nodes in use - 1) << MEMO_NODE_SHIFT */
 	uint32_t nodes, ids;
 	uint32_t used;		/* words */
 	bool any_seen;
@@ -90,30 +95,43 @@ struct stack_memo *stack_memo_add(struct stack_memos *all, struct frame_cache *c
 /* Forgets all, sites too. Once before the first use. */
 void stack_memo_reset(struct stack_memos *all, struct frame_cache *c);
 
-/* Goes on from @n, a branch. */
-__attribute__((noinline)) struct stack_memo *stack_memo_follow(struct stack_memos *all,
-							       struct memo_node *n);
+/* Ids of branches have this bit: where walks start, the upper half of sp takes their place. */
+#define MEMO_BRANCH	(1u << 31)
 
-#define MEMO_START (1u << 31)
+#define MEMO_HASH_SHIFT	(64 - MEMO_NODE_BITS_MAX - MEMO_NODE_SHIFT)
 
+static ALWAYS_INLINE struct memo_node *memo_place_by(struct stack_memos *all, uint64_t key)
+{
+	uint64_t at = (key * 0x9e3779b97f4a7c15ull >> MEMO_HASH_SHIFT) & all->mask;
+
+	return (struct memo_node *)((char *)all->node + at);
+}
+
+/* (The word of a start is all but the upper half of sp: few differ in nothing else.) */
 static ALWAYS_INLINE struct memo_node *memo_place(struct stack_memos *all, uint32_t parent,
 						  uintptr_t word)
 {
-	uint64_t hash = (word ^ (uint64_t)parent << 32) * 0x9e3779b97f4a7c15ull;
+	return memo_place_by(all, parent & MEMO_BRANCH ? word ^ (uint64_t)parent << 32 : word);
+}
 
-	return &all->node[hash >> all->shift];
+static ALWAYS_INLINE struct memo_node *memo_next_place(struct stack_memos *all,
+						       const struct memo_node *n)
+{
+	uint32_t at = (uint32_t)((uintptr_t)(n + 1) - (uintptr_t)all->node) & all->mask;
+
+	return (struct memo_node *)((char *)all->node + at);
 }
 
 /* The node that @word leads to, or NULL. */
 static ALWAYS_INLINE struct memo_node *memo_child(struct stack_memos *all, uint32_t parent,
-						  uintptr_t word)
+					   uintptr_t word)
 {
 	struct memo_node *n = memo_place(all, parent, word);
 
 	while (unlikely(n->word != word || n->parent != parent)) {
 		if (!n->parent)
 			return NULL;
-		n = &all->node[(n - all->node + 1) & all->mask];
+		n = memo_next_place(all, n);
 	}
 	return n;
 }
@@ -122,61 +140,109 @@ static ALWAYS_INLINE struct memo_node *memo_child(struct stack_memos *all, uint3
 static ALWAYS_INLINE uint32_t memo_start(uintptr_t ip, uintptr_t sp, uintptr_t *word)
 {
 	*word = ip | sp << 48;
-	return MEMO_START | (uint32_t)(sp >> 16);
+	return (uint32_t)(sp >> 16);
 }
 
-static ALWAYS_INLINE bool memo_run_holds(const union memo_word *w, uint32_t count)
-{
-	const union memo_word *end = w + count;
+#define MEMO_AT_ONCE	32u
 
+/*
+ * Are the @count words before @end what they were? The switch leads into the middle of
+ * a row of comparisons: no counting, and none is done twice.
+ */
+static ALWAYS_INLINE bool memo_words_hold(const union memo_word *end, uint32_t count)
+{
+#define MEMO_WORD(n)                                                                               \
+	__attribute__((fallthrough));                                                              \
+	case n:                                                                                    \
+		if (unlikely(*end[-(n)].at != end[-(n)].value))                                    \
+			return false;
+#define MEMO_FOUR(n)	MEMO_WORD(n) MEMO_WORD((n) - 1) MEMO_WORD((n) - 2) MEMO_WORD((n) - 3)
+	switch (count) {
+	default:
+		__builtin_unreachable();
+	MEMO_FOUR(32) MEMO_FOUR(28) MEMO_FOUR(24) MEMO_FOUR(20)
+	MEMO_FOUR(16) MEMO_FOUR(12) MEMO_FOUR(8) MEMO_FOUR(4)
+		__attribute__((fallthrough));
+	case 0:
+		return true;
+	}
+#undef MEMO_FOUR
+#undef MEMO_WORD
+}
+
+static ALWAYS_INLINE bool memo_run_holds(const union memo_word *end, uint32_t count)
+{
 	if (stack_check_trusting)
 		return true;
-	for (; end - w >= 4; w += 4)
-		if (*w[0].at != w[0].value || *w[1].at != w[1].value ||
-		    *w[2].at != w[2].value || *w[3].at != w[3].value)
+	for (; unlikely(count > MEMO_AT_ONCE); count -= MEMO_AT_ONCE)
+		if (!memo_words_hold(end - count + MEMO_AT_ONCE, MEMO_AT_ONCE))
 			return false;
-	for (; w != end; w++)
-		if (*w->at != w->value)
-			return false;
-	return true;
+	return memo_words_hold(end, count);
 }
 
-static ALWAYS_INLINE struct stack_memo *memo_leaf_holds(struct stack_memos *all,
-							struct memo_node *n)
+static ALWAYS_INLINE bool memo_leaf_holds(struct stack_memos *all, const struct memo_node *n)
 {
 	struct memo_run run = n->run;
 
 	do {
-		const union memo_word *w = &all->words[run.from];
+		const union memo_word *end = &all->words[run.from + run.count];
 
-		if (!memo_run_holds(w, run.count))
-			return NULL;
-		run = w[run.count].next;
-	} while (run.from);
-	return &n->known;
+		if (unlikely(!memo_run_holds(end, run.count)))
+			return false;
+		run = end->next;
+	} while (unlikely(run.from));
+	return true;
 }
 
-/* The stack that starts at @top will be looked for: the node that is read first is fetched. */
-static ALWAYS_INLINE void stack_memo_prepare(struct stack_memos *all, struct frame_regs top)
+/* What is known of the stack that starts at @top, or NULL. */
+struct stack_memo *stack_memo_find(struct stack_memos *all, struct frame_regs top);
+
+static ALWAYS_INLINE struct stack_memo *stack_memo_find_inline(struct stack_memos *all,
+							       struct frame_regs top)
+{
+	uintptr_t word;
+	uint32_t start = memo_start(top.ip, top.sp, &word);
+	struct memo_node *n = memo_child(all, start, word);
+
+	all->bp = top.bp;
+	while (likely(n) && n->id) {
+		/* (the negative control trusts what it has, but reads nowhere on trust) */
+		if (stack_check_trusting ||
+		    !memo_run_holds(&all->words[n->run.from + n->run.count], n->run.count))
+			return NULL;
+		n = memo_child(all, n->id, *n->branch_at);
+	}
+	return likely(n) && likely(memo_leaf_holds(all, n)) ? &n->known : NULL;
+}
+
+/* The place of the stacks that start at @top, on its way into the cache: for later. */
+static ALWAYS_INLINE struct memo_node *stack_memo_start(struct stack_memos *all,
+							struct frame_regs top)
+{
+	struct memo_node *n;
+	uintptr_t word;
+
+	memo_start(top.ip, top.sp, &word);
+	n = memo_place_by(all, word);
+	__builtin_prefetch(n);
+	return n;
+}
+
+/*
+ * The same as stack_memo_find(), but NULL as well where several stacks start, or @n,
+ * stack_memo_start()'s, belongs to another: so it calls nothing, and is short.
+ */
+static ALWAYS_INLINE struct stack_memo *stack_memo_find_only(struct stack_memos *all,
+							     struct frame_regs top,
+							     struct memo_node *n)
 {
 	uintptr_t word;
 	uint32_t start = memo_start(top.ip, top.sp, &word);
 
-	__builtin_prefetch(memo_place(all, start, word));
-}
-
-/* What is known of the stack that starts at @top, or NULL. */
-static ALWAYS_INLINE struct stack_memo *stack_memo_find(struct stack_memos *all,
-							const struct frame_regs *top)
-{
-	uintptr_t word;
-	uint32_t start = memo_start(top->ip, top->sp, &word);
-	struct memo_node *n = memo_child(all, start, word);
-
-	all->bp = top->bp;
-	if (unlikely(!n))
+	all->bp = top.bp;
+	if (unlikely(n->word != word) || unlikely(n->parent_of_leaf != start))
 		return NULL;
-	return likely(!n->id) ? memo_leaf_holds(all, n) : stack_memo_follow(all, n);
+	return likely(memo_leaf_holds(all, n)) ? &n->known : NULL;
 }
 
 #endif

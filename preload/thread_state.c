@@ -115,13 +115,13 @@ void thread_restart(struct thread_state *t)
 	if (t->generation != recorder_gate.gate.generation) {
 		if (t->generation != NO_GENERATION)
 			sys_madvise(t->site_of, site_map_bytes, MADV_DONTNEED);
-		t->free_head = 0;
+		t->free_at = 0;
 		t->free_count = 0;
 		t->generation = recorder_gate.gate.generation;
 	}
 	t->thread = name_thread();
 	t->destructor_rounds = 0;
-	t->until_timed = OVERHEAD_STEP;
+	overhead_start(t);
 	t->clock = (struct clock_lately){ { 0, 0 }, 0 };
 	thread_forget_stacks(t);
 	memset(t->cache.range, 0, sizeof(t->cache.range));

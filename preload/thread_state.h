@@ -42,9 +42,12 @@ struct thread_state {
 	uint8_t borrowed;	/* the graveyard's: held under its lock */
 	uint16_t thread;	/* index in SECT_THREADS */
 	uint32_t slot;		/* names this state's sites; from 1 */
-	uint32_t free_head;	/* list of free records, linked through time_stack; 0: empty */
+	uint64_t free_at;	/* list of free records; see records.h */
 	uint32_t free_count;
+	uint32_t until_timed;	/* recorded events; see overhead.h */
+	uint32_t timed_for;	/* how many of them the next timed one stands for */
 
+	struct frame_regs from;	/* of the event that a hook has left to others; see hooks.c */
 	const void *last_block;	/* what the malloc family returned last; see hooks_new.c */
 
 	uint64_t countdown;	/* bytes or allocations until the next sample; see sampler.h */
@@ -54,7 +57,6 @@ struct thread_state {
 
 	struct clock_lately clock;
 	uint64_t time;		/* the same as session_record_time(); see record_catch_up() */
-	uint32_t until_timed;	/* recorded events; see overhead.h */
 	uint32_t *site_of;	/* by stack index: index in SECT_SITES, 0: none yet */
 	struct thread_state *next;	/* all states, or the free ones */
 	struct thread_state *next_free;

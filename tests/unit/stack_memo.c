@@ -207,7 +207,7 @@ static bool capture_any(uint32_t n, unsigned int depth)
 	i = any(2) ? any(n) : (i + any(4)) % n;
 
 	lay_out(&pool[i]);
-	m = stack_memo_find(&memos, &top);
+	m = stack_memo_find(&memos, top);
 	found = m;
 	if (m)
 		assert_int_equal(m->stack, index_of[i]);
