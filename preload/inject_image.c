@@ -369,6 +369,17 @@ static int take_object(struct image *image, int mem, uint64_t start, const struc
 	return err == -ENOMEM ? err : 0;
 }
 
+/* What was written to meanwhile (got.h) does not merge with its neighbours any more. */
+static bool goes_on_with(struct image *image, const struct mapping *m)
+{
+	struct image_object *last = image->count ? &image->objects[image->count - 1] : NULL;
+
+	if (!last || last->text_end != m->start)
+		return false;
+	last->text_end = m->end;
+	return true;
+}
+
 static int read_maps(struct image *image, FILE *maps, int mem)
 {
 	uint64_t start = 0, inode = 0;
@@ -384,6 +395,8 @@ static int read_maps(struct image *image, FILE *maps, int mem)
 			start = m.start;
 			inode = m.inode;
 		}
+		if (m.exec && !start && goes_on_with(image, &m))
+			continue;
 		if (m.exec && start && (m.inode || !strcmp(m.path, "[vdso]"))) {
 			err = take_object(image, mem, start, &m);
 			start = 0;	/* an object has one entry */
@@ -441,10 +454,17 @@ const struct image_object *image_object(const struct image *image, size_t n)
 
 const struct image_object *image_at(const struct image *image, uint64_t addr)
 {
-	for (size_t i = 0; i < image->count; i++)
-		if (addr >= image->objects[i].start && addr < image->objects[i].end)
-			return &image->objects[i];
-	return NULL;
+	const struct image_object *found = NULL;
+
+	/* the smallest: others may lie in a hole of the loader (objects_listed.c) */
+	for (size_t i = 0; i < image->count; i++) {
+		const struct image_object *o = &image->objects[i];
+
+		if (addr >= o->start && addr < o->end &&
+		    (!found || o->end - o->start < found->end - found->start))
+			found = o;
+	}
+	return found;
 }
 
 uint64_t image_function(const struct image_object *object, const char *name)
