@@ -456,7 +456,7 @@ const struct image_object *image_at(const struct image *image, uint64_t addr)
 {
 	const struct image_object *found = NULL;
 
-	/* the smallest: others may lie in a hole of the loader (objects_listed.c) */
+	/* the smallest: others may lie in a hole of the loader (objects.h) */
 	for (size_t i = 0; i < image->count; i++) {
 		const struct image_object *o = &image->objects[i];
 

@@ -70,35 +70,12 @@ static bool is_loaded(const struct dl_phdr_info *info, const ElfW(Phdr) *part)
 	return false;
 }
 
-/*
- * Where its code is, and what adjoins it. Behind a hole there may be other modules: the
- * loader and the program are mapped by the kernel, which does not keep it.
- */
-static void find_range(struct session_module *m, const struct dl_phdr_info *info)
-{
-	bool code = false;
-
-	for (int i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
-		uint64_t start = (info->dlpi_addr + ph->p_vaddr) & ~4095ull;
-		uint64_t end = (info->dlpi_addr + ph->p_vaddr + ph->p_memsz + 4095) & ~4095ull;
-
-		if (ph->p_type != PT_LOAD || (start > m->end && code && !(ph->p_flags & PF_X)))
-			continue;
-		if (start > m->end && !code)
-			m->start = start;
-		if (end > m->end)
-			m->end = end;
-		code = code || (ph->p_flags & PF_X);
-	}
-}
-
 static struct session_module describe(const struct dl_phdr_info *info)
 {
-	struct session_module m = { .bias = info->dlpi_addr, .start = UINT64_MAX };
+	struct object o = objects_range(info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum);
+	struct session_module m = { .bias = info->dlpi_addr, .start = o.start, .end = o.end };
 	int i;
 
-	find_range(&m, info);
 	for (i = 0; i < info->dlpi_phnum && !m.build_id_len; i++) {
 		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
 

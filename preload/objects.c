@@ -9,6 +9,26 @@
 #include "compiler.h"
 #include "objects_listed.h"
 
+struct object objects_range(uintptr_t bias, const ElfW(Phdr) *ph, unsigned int n)
+{
+	struct object o = { .start = UINTPTR_MAX, .bias = bias };
+	bool code = false;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uintptr_t start = (bias + ph[i].p_vaddr) & ~4095ul;
+		uintptr_t end = (bias + ph[i].p_vaddr + ph[i].p_memsz + 4095) & ~4095ul;
+
+		if (ph[i].p_type != PT_LOAD || (start > o.end && code && !(ph[i].p_flags & PF_X)))
+			continue;
+		if (start > o.end && !code)
+			o.start = start;
+		if (end > o.end)
+			o.end = end;
+		code = code || (ph[i].p_flags & PF_X);
+	}
+	return o.start < o.end ? o : (struct object){ .bias = bias };
+}
+
 #ifdef DLFO_STRUCT_HAS_EH_DBASE
 
 WEAK_IMPORT(_dl_find_object);

@@ -9,6 +9,7 @@
 #ifndef PRELOAD_OBJECTS_H
 #define PRELOAD_OBJECTS_H
 
+#include <link.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -26,6 +27,13 @@ void objects_init(void);
 
 /* False: it lies in none. @o is valid for as long as the object is not unloaded. */
 bool objects_find(uintptr_t addr, struct object *o);
+
+/*
+ * Where the code of an object with these program headers is, with what adjoins it. (Of an
+ * older loader, 2 MiB before its data are a hole: the kernel, which has mapped it, does not
+ * keep that, and other objects come to lie there.) Empty: it has no code or data.
+ */
+struct object objects_range(uintptr_t bias, const ElfW(Phdr) *ph, unsigned int n);
 
 /* Some have been unloaded: others may be where they were. */
 void objects_unloaded(void);

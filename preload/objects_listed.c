@@ -143,18 +143,15 @@ static bool is_current(const struct list *l)
 
 /* ---- what an object is ------------------------------------------------------------- */
 
-static void add_header(struct object *o, const ElfW(Phdr) *ph)
+static void add_headers(struct object *o, const ElfW(Phdr) *ph, unsigned int n)
 {
-	uintptr_t at = o->bias + ph->p_vaddr;
+	struct object range = objects_range(o->bias, ph, n);
 
-	if (ph->p_type == PT_GNU_EH_FRAME)
-		o->frames = (const void *)at;
-	if (ph->p_type != PT_LOAD)
-		return;
-	if (at < o->start)
-		o->start = at & ~4095ul;
-	if (at + ph->p_memsz > o->end)
-		o->end = at + ph->p_memsz;
+	o->start = range.start;
+	o->end = range.end;
+	for (unsigned int i = 0; i < n; i++)
+		if (ph[i].p_type == PT_GNU_EH_FRAME)
+			o->frames = (const void *)(o->bias + ph[i].p_vaddr);
 }
 
 /* What of an object's read-only memory is .eh_frame, if nothing leads there. */
@@ -181,11 +178,7 @@ static void describe(const struct link_map *m, struct object *o)
 	    elf.e_phnum > HEADERS_MAX ||
 	    !read_memory((const void *)(m->l_addr + elf.e_phoff), ph, elf.e_phnum * sizeof(*ph)))
 		return;
-	o->start = UINTPTR_MAX;
-	for (unsigned int i = 0; i < elf.e_phnum; i++)
-		add_header(o, &ph[i]);
-	if (o->start > o->end)
-		o->start = o->end = 0;
+	add_headers(o, ph, elf.e_phnum);
 }
 
 /* ---- at the start ------------------------------------------------------------------ */
@@ -228,19 +221,17 @@ static int take_listed(struct dl_phdr_info *info, size_t size, void *arg)
 	if (!l->at || l->at->l_addr != info->dlpi_addr || l->to->count == OBJECTS_MAX)
 		return 1;
 	*e = (struct entry){
-		.o = { .start = UINTPTR_MAX, .bias = info->dlpi_addr, .id = l->at,
-		       .name = program ? "" : l->at->l_name },
+		.o = { .bias = info->dlpi_addr, .id = l->at, .name = program ? "" : l->at->l_name },
 		.prev = l->at->l_prev,
 		.dynamic = l->at->l_ld,
 		.stays = l->stay,
 	};
-	for (int i = 0; i < info->dlpi_phnum; i++)
-		add_header(&e->o, &info->dlpi_phdr[i]);
+	add_headers(&e->o, info->dlpi_phdr, info->dlpi_phnum);
 	find_section(&e->o, info->dlpi_phdr, info->dlpi_phnum);
 	l->to->count++;
 	l->at = l->at->l_next;
 	/* glibc puts its loader among what the program was started with */
-	if (!libc_is_musl() && loader->r_ldbase - e->o.start < e->o.end - e->o.start)
+	if (!libc_is_musl() && loader->r_ldbase == e->o.bias)
 		l->stay = false;
 	return 0;
 }
@@ -301,24 +292,17 @@ static bool walk(struct list *to, const struct list *known)
 	return true;
 }
 
-/*
- * The smallest that holds @addr: an older loader, which the kernel has mapped, has a hole of
- * 2 MiB before its data, in which others come to lie.
- */
 static bool find_in(const struct list *l, uintptr_t addr, struct entry *e)
 {
-	const struct entry *found = NULL;
-
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct entry *at = &l->at[i];
 
-		if (addr >= at->o.start && addr < at->o.end &&
-		    (!found || at->o.end - at->o.start < found->o.end - found->o.start))
-			found = at;
+		if (addr < at->o.start || addr >= at->o.end)
+			continue;
+		*e = *at;
+		return true;
 	}
-	if (found)
-		*e = *found;
-	return found != NULL;
+	return false;
 }
 
 static bool find_known(uintptr_t addr, struct entry *e)
