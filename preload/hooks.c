@@ -105,7 +105,7 @@ static COLD void *recorded_timed(struct thread_state *t, void *p, size_t size,
 
 	if (m)
 		stack_check(m->stack, from.ip, from.sp, from.bp);
-	if (!clock_stands(&t->clock) || !m || !plain_size(size) ||
+	if (!clock_stands(&t->clock) || !m || !plain_size(size) || !slot ||
 	    !plain_alloc(t, (uintptr_t)p, size, slot, m, &record))
 		if (p && !real.bypassed)
 			hot_alloc(t, p, size, &from, m, op);
@@ -139,6 +139,7 @@ static __attribute__((noinline)) void *recorded_searching(struct thread_state *t
 							  size_t size, enum session_trace_op op)
 {
 	struct frame_regs from = t->from;
+	uint32_t *slot = live_slot_used((uintptr_t)p);
 	struct session_record *record;
 	struct stack_memo *m = NULL;
 
@@ -147,8 +148,7 @@ static __attribute__((noinline)) void *recorded_searching(struct thread_state *t
 	if (unlikely(!m))
 		return recorded(t, p, size, NULL, op);
 	stack_check(m->stack, from.ip, from.sp, from.bp);
-	if (!plain_size(size) ||
-	    !plain_alloc(t, (uintptr_t)p, size, live_slot_used((uintptr_t)p), m, &record))
+	if (!plain_size(size) || !slot || !plain_alloc(t, (uintptr_t)p, size, slot, m, &record))
 		return recorded(t, p, size, m, op);
 	return recorded_plainly(t, p, record);
 }
@@ -173,7 +173,7 @@ static ALWAYS_INLINE void *obtained_inline(struct thread_state *t, void *p, size
 	}
 	slot = live_slot_used((uintptr_t)p);
 	__builtin_prefetch(slot, 1);	/* it comes while the stack is looked for */
-	m = plain_size(size) ? stack_memo_find_only(&t->memos, from, start) : NULL;
+	m = likely(slot) && plain_size(size) ? stack_memo_find_only(&t->memos, from, start) : NULL;
 	if (unlikely(!m)) {
 		t->from = HOOK_CALLER_AGAIN;
 		return recorded_searching(t, p, size, op);

@@ -21,9 +21,9 @@ static ALWAYS_INLINE bool plain_size(size_t size)
 }
 
 /*
- * The block of @size bytes (plain_size()) at @addr, whose slot is live_slot_used()'s, was allocated by the
- * stack of @m. False: it has to be recorded by hot_alloc(). True: @record is its record,
- * with the time of t->time.
+ * The block of @size bytes at @addr was allocated by the stack of @m. plain_size() is true,
+ * and @slot is live_slot_used()'s, not NULL. False: it has to be recorded by hot_alloc().
+ * True: @record is its record, with the time of t->time.
  */
 static ALWAYS_INLINE bool plain_alloc(struct thread_state *t, uintptr_t addr, size_t size,
 				      uint32_t *slot, const struct stack_memo *m,
@@ -33,10 +33,10 @@ static ALWAYS_INLINE bool plain_alloc(struct thread_state *t, uintptr_t addr, si
 	struct session_site *s;
 	uint64_t allocated, next, at;
 
-	if (unlikely(!slot) || unlikely(*slot))
+	if (unlikely(*slot))
 		return false;
-	s = &recorder.sites[m->site];
-	if (unlikely(site_times_next(s)))
+	s = &recorder.sites[m->site];	/* 0: none yet, or it is new */
+	if (unlikely(site_times_one(s)))
 		return false;
 	at = t->free_at;
 	if (unlikely(!at))

@@ -122,7 +122,9 @@ struct session_site *record_find_site(struct thread_state *t, struct stack_memo 
 {
 	struct session_site *s = site_get(t, m->stack);
 
-	m->site = t->site_of[m->stack];
+	/* (There, plain_alloc() finds site 0, which times what is next.) */
+	if (s && !site_is_new(s))
+		m->site = t->site_of[m->stack];
 	return s;
 }
 

@@ -91,11 +91,21 @@ static ALWAYS_INLINE void site_alloc(struct session_site *s, uint64_t bytes, int
 #define LIFETIMES_ALL	16u
 #define LIFETIMES_STEP	256u
 
+/* The same as site_times_next() after the first blocks; true where none was allocated. */
+static ALWAYS_INLINE bool site_times_one(const struct session_site *s)
+{
+	return (uint32_t)s->alloc_count * 0x9e3779b1u < UINT32_MAX / LIFETIMES_STEP;
+}
+
+static ALWAYS_INLINE bool site_is_new(const struct session_site *s)
+{
+	return s->alloc_count < LIFETIMES_ALL;
+}
+
 /* Is the next block of this site one whose lifetime will count? */
 static ALWAYS_INLINE bool site_times_next(const struct session_site *s)
 {
-	return s->alloc_count < LIFETIMES_ALL ||
-	       (uint32_t)s->alloc_count * 0x9e3779b1u < UINT32_MAX / LIFETIMES_STEP;
+	return site_is_new(s) || site_times_one(s);
 }
 
 /* Before site_free(). */
