@@ -80,9 +80,8 @@ int sample_process(const char *path)
 	session_writer_record(w, &big);
 	struct session_site sites[] = {
 		{ .stack = stack[0], .alloc_count = 9, .alloc_bytes = 144, .free_count = 4,
-		  .free_bytes = 64, .pending = 80, .high = 96, .lifetimes = { [20] = 4 } },
-		{ .stack = stack[1], .alloc_count = 1, .alloc_bytes = 4096, .pending = 4096,
-		  .high = 4096 },
+		  .free_bytes = 64, .high = 96, .lifetimes = { [20] = 4 } },
+		{ .stack = stack[1], .alloc_count = 1, .alloc_bytes = 4096, .high = 4096 },
 	};
 	session_writer_site(w, &sites[0]);
 	session_writer_site(w, &sites[1]);

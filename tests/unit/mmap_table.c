@@ -20,6 +20,7 @@
 #include "preload/lifecycle.h"
 #include "preload/live_table.h"
 #include "preload/modules.h"
+#include "preload/real.h"
 #include "preload/recipes.h"
 #include "preload/records.h"
 #include "preload/sampling.h"
@@ -29,7 +30,9 @@ enum { PAGES = 96, LONGEST = 20, ROUNDS = 20000 };
 #define BASE	0x7000000000ul
 #define PAGE	4096ul
 
-/* Nothing here starts a recording by itself. */
+/* Nothing here starts a recording by itself, or allocates through the hooks. */
+struct real_functions real;
+
 bool lifecycle_start(void)
 {
 	return false;
@@ -100,7 +103,7 @@ static void unmap(unsigned int page, size_t len)
 }
 
 /* The record of the region at @addr, 0: none. */
-static uint32_t record_at(uintptr_t addr)
+static uint32_t index_at(uintptr_t addr)
 {
 	for (uint64_t i = 1; i < recorder.hdr->section[SECT_RECORDS].used; i++)
 		if (session_record_in_use(&recorder.records[i]) &&
@@ -120,7 +123,7 @@ static uint64_t count_live(void)
 
 static void note_mapped(unsigned int page, size_t len)
 {
-	uint32_t record = record_at(BASE + page * PAGE);
+	uint32_t record = index_at(BASE + page * PAGE);
 
 	assert_int_not_equal(record, 0);
 	model.last++;
@@ -183,7 +186,7 @@ static uint64_t compare_regions(uint64_t *bytes)
 
 	*bytes = 0;
 	for (unsigned int i = 0, n; i < PAGES; i += n) {
-		uint32_t record = record_at(BASE + i * PAGE);
+		uint32_t record = index_at(BASE + i * PAGE);
 		struct session_block b;
 
 		for (n = 1; i + n < PAGES && model.mapping[i + n] == model.mapping[i]; n++)
