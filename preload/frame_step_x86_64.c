@@ -38,13 +38,16 @@ static bool pages_readable(uintptr_t from, uintptr_t to, bool untold)
 	if (recorder.frozen)
 		return untold;
 	while (from < to) {
-		int n = 0;
+		long n = 0, got;
 
 		for (; from < to && n < 64; from += PAGE, n++)
 			remote[n] = (struct iovec){ (void *)from, 1 };
 		local.iov_len = (size_t)n;
-		if (syscall(SYS_process_vm_readv, syscall(SYS_getpid), &local, 1, remote, n, 0) != n)
-			return (errno == EPERM || errno == ENOSYS) && untold;
+		/* (syscall(2) takes the last of six arguments, an int, for a long: clang leaves half unset) */
+		got = sys_raw(SYS_process_vm_readv, sys_raw(SYS_getpid, 0, 0, 0, 0, 0, 0), (long)&local, 1,
+			      (long)remote, n, 0);
+		if (got != n)
+			return (got == -EPERM || got == -ENOSYS) && untold;
 	}
 	return true;
 }
