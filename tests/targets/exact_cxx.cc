@@ -93,7 +93,10 @@ static void give_back(const block &b)
 	bytes[b.kind] -= static_cast<long long>(b.size);
 	switch (b.kind) {
 	case 0:
-		sized ? ::operator delete(b.address, b.size) : ::operator delete(b.address);
+		if (sized)
+			::operator delete(b.address, b.size);
+		else
+			::operator delete(b.address);
 		break;
 	case 1:
 		delete[] static_cast<char *>(b.address);
@@ -105,10 +108,15 @@ static void give_back(const block &b)
 		::operator delete[](b.address, std::nothrow);
 		break;
 	case 4:
-		sized ? ::operator delete(b.address, b.size, ALIGN) : ::operator delete(b.address, ALIGN);
+		if (sized)
+			::operator delete(b.address, b.size, ALIGN);
+		else
+			::operator delete(b.address, ALIGN);
 		break;
 	case 5:
-		sized ? ::operator delete[](b.address, b.size, ALIGN) :
+		if (sized)
+			::operator delete[](b.address, b.size, ALIGN);
+		else
 			::operator delete[](b.address, ALIGN);
 		break;
 	case 6:
