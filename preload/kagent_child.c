@@ -18,6 +18,7 @@
 
 #define START_MS	30000	/* the BPF verifier takes its time on a busy machine */
 #define STOP_MS		30000
+#define NOT_EXECUTED	127	/* exit status, as a shell's */
 
 /* In the child. */
 static void become_kagent(const char *path, char **words, int in, int out, pid_t parent)
@@ -32,7 +33,7 @@ static void become_kagent(const char *path, char **words, int in, int out, pid_t
 	if (getppid() == parent && (in < 0 || dup2(in, STDIN_FILENO) >= 0) &&
 	    dup2(out, STDOUT_FILENO) >= 0)
 		execv(path, words);
-	_exit(127);
+	_exit(NOT_EXECUTED);
 }
 
 static void close_end(int *fd)
@@ -69,7 +70,21 @@ static int spawn(struct kagent_child *c, const char *path, char **words, bool wi
 	return rc;
 }
 
-/* End of file instead of a line: it has said why it cannot. */
+/* It ended before it recorded. Mostly it has said why; not if it was killed, or never ran. */
+static void tell_end(const struct kagent_child *c)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT))
+		return;
+	if (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED)
+		fprintf(stderr, "memleak: kagent was killed by signal %d (%s) before it recorded\n",
+			info.si_status, strsignal(info.si_status));
+	else if (info.si_status == NOT_EXECUTED)
+		fputs("memleak: kagent cannot be executed\n", stderr);
+}
+
+/* End of file instead of a line: it, or tell_end(), has said why it cannot. */
 static int wait_until_ready(const struct kagent_child *c)
 {
 	struct pollfd readable = { .fd = c->out, .events = POLLIN };
@@ -81,7 +96,10 @@ static int wait_until_ready(const struct kagent_child *c)
 	} while (got < 0 && errno == EINTR);
 	if (got <= 0)
 		return got ? -errno : -ETIMEDOUT;
-	return read(c->out, text, sizeof(text)) > 0 ? 0 : -ECANCELED;
+	if (read(c->out, text, sizeof(text)) > 0)
+		return 0;
+	tell_end(c);
+	return -ECANCELED;
 }
 
 int kagent_child_start(struct kagent_child *c, char **words, bool with_input)
