@@ -16,6 +16,7 @@
 
 #include "compiler.h"
 #include "epilogue.h"
+#include "x86_insn.h"
 #include "libc.h"
 #include "objects.h"
 
@@ -99,10 +100,7 @@ static const uint8_t saved_sp[] = { OP_BREG7, 0xa0, 1, OP_DEREF };
 
 static bool returns_from_signal(const struct text *text, uintptr_t ip)
 {
-	/* mov $15, %rax (SYS_rt_sigreturn); syscall */
-	static const uint8_t code[] = { 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 5 };
-
-	return text->end - ip >= sizeof(code) && !memcmp((const void *)ip, code, sizeof(code));
+	return text->end - ip >= X86_SIGRETURN_SIZE && x86_is_sigreturn((const uint8_t *)ip);
 }
 
 static void fill_interrupted(struct cfi_row *row)

@@ -4,6 +4,7 @@
 #include "inject_unwind.h"
 
 #include "epilogue.h"
+#include "x86_insn.h"
 
 #include <errno.h>
 #include <libunwind.h>
@@ -319,16 +320,12 @@ static int step_by_code(struct unwinder *u, unw_cursor_t *cursor, uint64_t addr)
 
 /* ---- signal handlers ------------------------------------------------------------- */
 
-/*
- * What a handler returns to: mov $15,%rax; syscall. (libunwind knows it by the call frame
- * information only, which musl's has not.)
- */
+/* (libunwind knows it by the call frame information only, which musl's has not.) */
 static bool is_signal_return(struct unwinder *u, uint64_t ip)
 {
-	static const unsigned char code[] = { 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 5 };
-	unsigned char there[sizeof(code)];
+	uint8_t code[X86_SIGRETURN_SIZE];
 
-	return !image_read(u->mem, ip, there, sizeof(there)) && !memcmp(there, code, sizeof(code));
+	return !image_read(u->mem, ip, code, sizeof(code)) && x86_is_sigreturn(code);
 }
 
 /* The registers at the interruption: struct sigcontext (asm/sigcontext.h) of the ucontext. */

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define X86_INSN_MAX 15
 
@@ -31,5 +32,15 @@ struct x86_insn {
 
 /* The instruction that begins the `size` bytes at @code. False: there is none, or it is cut off. */
 bool x86_insn_decode(const uint8_t *code, size_t size, struct x86_insn *out);
+
+#define X86_SIGRETURN_SIZE 9
+
+/* Is this where signal handlers return to: mov $15, %rax (SYS_rt_sigreturn); syscall? */
+static inline bool x86_is_sigreturn(const uint8_t code[X86_SIGRETURN_SIZE])
+{
+	static const uint8_t is[X86_SIGRETURN_SIZE] = { 0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 5 };
+
+	return !memcmp(code, is, sizeof(is));
+}
 
 #endif

@@ -33,7 +33,7 @@ static void *leak_malloc(size_t n)
 }
 
 /* As in tables of allocation functions; a program that is not position-independent
- * thereby makes its own stub the address of malloc everywhere. */
+ * thereby makes its own PLT entry the address of malloc everywhere. */
 static void *(*const volatile malloc_pointer)(size_t) = malloc;
 
 static void *leak_by_pointer(size_t n)

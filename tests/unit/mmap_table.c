@@ -2,7 +2,8 @@
 /*
  * The table of mapped regions against a naive model, which knows for each page
  * what mapping it belongs to: random maps, unmaps, moves, and reserved addresses that
- * are made accessible, which overlap, cut and split one another. The recorder around the table is the real one.
+ * are made accessible, which overlap, cut and split one another. The recorder around the
+ * table is the real one.
  */
 #include "preload/mmap_table.h"
 
