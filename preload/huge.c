@@ -14,23 +14,25 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* Several times what 512 small pages take; once may be because the processor was busy. */
-#define LONG_NS 10000000u
-#define LONG_TIMES 3
+/* About what 512 small pages take, and how many huge ones may have cost too much at first. */
+#define SMALL_NS 1500000u
+#define SLACK 2
 
 static atomic_bool stopped, no_private, no_shared, asked_shared;
-static atomic_int long_times;
+static _Atomic uint64_t pages, spent_ns;
 
 static bool advise(void *p, uint64_t len, int advice)
 {
 	return sys_raw(SYS_madvise, (long)p, (long)len, advice, 0, 0, 0) == 0;
 }
 
+/* Did all of them so far, with the one from @begin on, take longer than small ones would have? */
 static bool takes_too_long(uint64_t begin)
 {
-	if (clock_ns(CLOCK_MONOTONIC) - begin > LONG_NS)
-		atomic_fetch_add(&long_times, 1);
-	return long_times >= LONG_TIMES;
+	uint64_t took = clock_ns(CLOCK_MONOTONIC) - begin;
+	uint64_t n = atomic_fetch_add(&pages, 1) + 1;
+
+	return atomic_fetch_add(&spent_ns, took) + took > (n + SLACK) * SMALL_NS;
 }
 
 /*

@@ -4,10 +4,12 @@
  *
  * One costs the kernel a fifth to an eighth of what 512 small pages cost, and the
  * processor one entry of its TLB. They are asked for one at a time, by who knows that
- * all of it will be used. Where memory is fragmented the kernel may have to move much
- * for one: when that has taken longer than small pages would have a few times, or one
- * was refused (kernels without, memory limits, file systems other than tmpfs), none is
- * asked for any more, and there are small pages as ever.
+ * all of it will be used. But where memory is fragmented the kernel may have to move much
+ * for one, and in a virtual machine that gives free memory back to its host (free page
+ * reporting) one comes from the host, 4 KiB at a time, where small pages are those that
+ * were freed just now. So when all of them have taken longer than small pages would have,
+ * or one was refused (kernels without, memory limits, file systems other than tmpfs),
+ * none is asked for any more, and there are small pages as ever.
  *
  * Any thread may call these. errno stays.
  */
