@@ -5,8 +5,10 @@
 #include "clock.h"
 
 /*
- * A shared batch: BATCH records linked like a thread's list, but that the first one's
+ * A shared batch: records linked like a thread's list, but that the first one's
  * time_stack has two indices: the next record, and the first one of the next batch.
+ * The first one's place in SECT_RECORD_THREADS says how many they are (or as many as
+ * fit there: this is to know a long list, no more).
  */
 #define NEXT_BATCH_SHIFT 32
 
@@ -39,62 +41,63 @@ int records_grow(uint64_t used)
 	return ret;
 }
 
-static uint32_t fresh_batch(void)
+/* @n fresh places. Under the growth lock. */
+static uint32_t fresh_batch(uint32_t n)
 {
 	struct session_section *sec = &recorder.hdr->section[SECT_RECORDS];
 	uint64_t from = sec->used ? sec->used : 1;
 
-	if (from + RECORD_BATCH > UINT32_MAX || records_grow(from + RECORD_BATCH))
+	if (from + n > UINT32_MAX || records_grow(from + n))
 		return 0;
-	link_fresh((uint32_t)from, RECORD_BATCH);
-	__atomic_store_n(&recorder.hdr->section[SECT_RECORD_THREADS].used, from + RECORD_BATCH,
+	link_fresh((uint32_t)from, n);
+	__atomic_store_n(&recorder.hdr->section[SECT_RECORD_THREADS].used, from + n,
 			 __ATOMIC_RELEASE);
-	__atomic_store_n(&sec->used, from + RECORD_BATCH, __ATOMIC_RELEASE);
+	__atomic_store_n(&sec->used, from + n, __ATOMIC_RELEASE);
 	return (uint32_t)from;
 }
 
-static uint32_t shared_batch(void)
+/* The batch given back last, of *@n places. Under the growth lock. */
+static uint32_t shared_batch(uint32_t *n)
 {
 	uint32_t first = recorder.free_batches;
 	struct session_record *r = &recorder.records[first];
 
 	recorder.free_batches = (uint32_t)(r->time_stack >> NEXT_BATCH_SHIFT);
 	set_next(r, (uint32_t)r->time_stack);
+	*n = recorder.record_threads[first];
 	return first;
 }
 
-bool records_refill(struct thread_state *t)
-{
-	uint32_t first;
-
-	lock_acquire(&recorder.grow);
-	first = recorder.free_batches ? shared_batch() : fresh_batch();
-	lock_release(&recorder.grow);
-	t->free_at = record_offset(first);
-	t->free_count = first ? RECORD_BATCH : 0;
-	return first != 0;
-}
-
-static void share_batch(uint32_t first)
+/* The list from @first on, of @n places, becomes a batch. Under the growth lock. */
+static void share_batch(uint32_t first, uint32_t n)
 {
 	struct session_record *r = &recorder.records[first];
 
 	r->time_stack = (uint64_t)recorder.free_batches << NEXT_BATCH_SHIFT | next_of(r);
+	recorder.record_threads[first] = (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
 	recorder.free_batches = first;
 }
 
-void records_give_batch(struct thread_state *t)
+bool records_refill(struct thread_state *t)
 {
-	uint32_t first = record_index(t->free_at), last = first;
+	uint32_t n = t->refilled ? RECORD_BATCH : RECORD_BATCH_FIRST, first;
 
-	for (uint32_t i = 1; i < RECORD_BATCH; i++)
-		last = next_of(&recorder.records[last]);
-	t->free_at = recorder.records[last].time_stack;
-	t->free_count -= RECORD_BATCH;
-	set_next(&recorder.records[last], 0);
 	lock_acquire(&recorder.grow);
-	share_batch(first);
+	first = recorder.free_batches ? shared_batch(&n) : fresh_batch(n);
 	lock_release(&recorder.grow);
+	t->free_at = record_offset(first);
+	t->free_count = first ? n : 0;
+	t->refilled = true;
+	return first != 0;
+}
+
+void records_give(struct thread_state *t)
+{
+	lock_acquire(&recorder.grow);
+	share_batch(record_index(t->free_at), t->free_count);
+	lock_release(&recorder.grow);
+	t->free_at = 0;
+	t->free_count = 0;
 }
 
 void records_relink(uint64_t used)
@@ -110,11 +113,12 @@ void records_relink(uint64_t used)
 		set_next(r, head);
 		head = (uint32_t)i;
 		if (++count == RECORD_BATCH) {
-			share_batch(head);
+			share_batch(head, count);
 			head = count = 0;
 		}
 	}
-	/* An incomplete batch is left alone: at most 63 places. */
+	if (head)
+		share_batch(head, count);
 }
 
 /* ---- any block --------------------------------------------------------------- */

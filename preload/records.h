@@ -3,11 +3,12 @@
  * records.h - places for live allocations in SECT_RECORDS.
  *
  * A thread takes free places from its own list, last freed first (its cache line
- * is warm). An empty list is refilled with a batch: one that other threads gave
+ * is warm). An empty list is refilled with a batch: one that some thread gave
  * back, else fresh ones from the end of the section. A list that has grown too
- * long (this thread frees what others allocate) gives batches back. Batches
- * change hands under the growth lock, once per BATCH events at most. (Plain events,
- * see record_plain.h, leave it to others of the thread to look at the list's length.)
+ * long (this thread frees what others allocate) is given back as it is, as one batch:
+ * nobody goes over it. Batches change hands under the growth lock, once per
+ * RECORD_BATCH events at most, but for a thread's first ones. (Plain events, see
+ * record_plain.h, leave it to others of the thread to look at the list's length.)
  *
  * Nearly every block fits into one record, and is written and read inline. The
  * functions at the end handle all others, too; see session_record.h.
@@ -20,14 +21,15 @@
 #include "../common/session_record.h"
 #include "recorder.h"
 
-#define RECORD_BATCH	64u
-#define RECORDS_LONG	(4 * RECORD_BATCH)
+#define RECORD_BATCH		256u
+#define RECORD_BATCH_FIRST	64u	/* most threads need no more */
+#define RECORDS_LONG		RECORD_BATCH
 
 /* Refills the empty list of @t. False: no room in the session. */
 COLD bool records_refill(struct thread_state *t);
 
-/* Moves one batch of the long list of @t to the shared ones. */
-COLD void records_give_batch(struct thread_state *t);
+/* The list of @t becomes a shared batch. */
+COLD void records_give(struct thread_state *t);
 
 /* Makes room for records below @used. 0 or -errno. Under the growth lock. */
 int records_grow(uint64_t used);
@@ -99,8 +101,8 @@ static ALWAYS_INLINE void record_put(struct thread_state *t, uint32_t index)
 	__atomic_store_n(&recorder.records[index].time_stack, t->free_at, __ATOMIC_RELAXED);
 	t->free_at = record_offset(index);
 	t->free_count++;
-	while (unlikely(t->free_count > RECORDS_LONG))
-		records_give_batch(t);
+	if (unlikely(t->free_count > RECORDS_LONG))
+		records_give(t);
 }
 
 /* Writes any block into a new place. Its index, or 0: no room. */

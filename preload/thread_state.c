@@ -117,6 +117,7 @@ void thread_restart(struct thread_state *t)
 			sys_madvise(t->site_of, site_map_bytes, MADV_DONTNEED);
 		t->free_at = 0;
 		t->free_count = 0;
+		t->refilled = false;
 		t->generation = recorder_gate.gate.generation;
 	}
 	t->thread = name_thread();

@@ -62,6 +62,7 @@ struct thread_state {
 	struct thread_state *next_free;
 	uint32_t tid;
 	uint8_t destructor_rounds;
+	bool refilled;		/* the list of free records, since the session began */
 	struct frame_cache cache;
 	struct stack_memos memos;
 };

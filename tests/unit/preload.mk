@@ -24,3 +24,5 @@ unit-live_table-srcs := preload/live_table.c preload/early_arena.c preload/huge.
 unit-live_table-cflags := -D_GNU_SOURCE
 unit-stack_memo-srcs := preload/stack_memo.c
 unit-stack_memo-cflags := -D_GNU_SOURCE
+unit-records-srcs := preload/records.c preload/shm.c preload/huge.c preload/clock.c preload/elf_object.c
+unit-records-cflags := -D_GNU_SOURCE
