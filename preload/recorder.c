@@ -220,7 +220,7 @@ void record_free(struct thread_state *t, const void *p, enum session_trace_op op
 
 static void give_up_block(const void *p)
 {
-	uint32_t *slot = live_slot((uintptr_t)p);
+	uint32_t *slot = live_slot_used((uintptr_t)p);
 	uint32_t index = slot ? hot_take_from_shadow(slot, (uintptr_t)p) : 0;
 
 	if (!index)
@@ -240,14 +240,14 @@ void record_free_nested(const void *p)
 
 uint32_t record_realloc_begin(const void *p)
 {
-	uint32_t *slot = live_slot((uintptr_t)p);
+	uint32_t *slot = live_slot_used((uintptr_t)p);
 
 	return slot ? hot_take_from_shadow(slot, (uintptr_t)p) : 0;
 }
 
 void record_realloc_abort(uint32_t held, const void *p)
 {
-	uint32_t *slot = live_slot((uintptr_t)p);
+	uint32_t *slot = live_slot_used((uintptr_t)p);
 
 	if (held && slot)
 		__atomic_store_n(slot, held, __ATOMIC_RELAXED);
