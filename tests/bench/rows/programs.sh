@@ -12,12 +12,16 @@ timed() {
 	echo
 }
 # Short programs take more rounds than RUNS, so that their medians are as steady as others'.
+# Each round begins with the next tool: what ran before leaves the machine's memory as it is.
 alternate_program() { # NAME TOOLS COMMAND...
-	local name=$1 tools=$2 tool round start=$SECONDS
+	local name=$1 tools=$2 tool i round start=$SECONDS
+	local -a turn
+	read -ra turn <<<"$2"
 	shift 2
 	rm -f "$tmp/$name".*
-	for ((round = 0; round < RUNS || (round < 5 * RUNS && SECONDS - start < 15); round++)); do
-		for tool in $tools; do
+	for ((round = 0; round < 2 * RUNS || (round < 5 * RUNS && SECONDS - start < 40); round++)); do
+		for i in "${!turn[@]}"; do
+			tool=${turn[(i + round) % ${#turn[@]}]}
 			start_reader "$tool"
 			timed "run_$tool" "$@" >>"$tmp/$name.$tool"
 			end_reader "$tool"
