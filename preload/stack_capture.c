@@ -39,7 +39,6 @@ void stack_capture_flush(void)
 void stack_cache_reset(struct frame_cache *c)
 {
 	c->count = 0;
-	c->steady = 0;
 	c->barriers = 0;
 	c->guesses = 0;
 	c->open = c->partial = false;
@@ -92,7 +91,6 @@ static void drop_outermost(struct frame_cache *c, int n)
 {
 	c->base_hash = c->hash[n - 1];
 	c->open = true;
-	c->steady = 0;
 	c->count -= n;
 	memmove(c->frame, c->frame + n, (size_t)c->count * sizeof(c->frame[0]));
 	memmove(c->hash, c->hash + n, (size_t)c->count * sizeof(c->hash[0]));
@@ -164,8 +162,6 @@ static ALWAYS_INLINE void splice(struct frame_cache *c, int kept, int fresh)
 		c->base_hash = 0;
 	forget_marks(c, kept, c->count);
 	c->count = kept;
-	if (c->steady > kept)
-		c->steady = kept;
 	if (unlikely(kept + fresh > FRAMES_KEPT))
 		make_room(c, fresh);
 	append_fresh(c, fresh);

@@ -68,7 +68,6 @@ struct frame_cache {
 	int count;		/* frames kept */
 	int barriers;		/* how many of them are barriers */
 	int guesses;		/* how many of them are guessed */
-	int steady;		/* outermost frames that have not changed since the user set this */
 	bool open;		/* frames further out than index 0 exist */
 	bool partial;		/* the walk could not go on at index 0 */
 	uint64_t base_hash;	/* of the frames further out than index 0 that were dropped */

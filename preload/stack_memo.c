@@ -7,6 +7,9 @@
 
 static_assert(sizeof(struct memo_node) == 1 << MEMO_NODE_SHIFT, "two to a cache line");
 static_assert(MEMO_BRANCH > UINT32_MAX / 2, "sp >> 16 has 31 bits");
+static_assert(1u << MEMO_NODE_BITS_MAX < MEMO_MOVES, "an id is beside its marks");
+static_assert(MEMO_FAR_MAX + 2 < (1u << MEMO_NODE_BITS_MIN) / 4, "see room_for()");
+static_assert(3 * FRAMES_KEPT <= MEMO_WORDS, "see room_for()");
 
 /* ---- looking up ----------------------------------------------------------------- */
 
@@ -15,61 +18,82 @@ struct stack_memo *stack_memo_find(struct stack_memos *all, struct frame_regs to
 	return stack_memo_find_inline(all, top);
 }
 
-/* ---- lists of words ------------------------------------------------------------- */
+/* ---- what a walk has read -------------------------------------------------------- */
 
-static void write_word(struct stack_memos *all, uintptr_t at, uintptr_t value)
+static void list_read(struct stack_memos *all, uintptr_t at, uintptr_t value)
 {
-	union memo_word *w = &all->words[all->used++];
-
-	w->at = (const uintptr_t *)at;
-	w->value = value;
+	all->reads[all->listed++] = (struct memo_read){ at, value };
 }
 
-/* The next word of a list, or NULL. */
-static const union memo_word *next_word(const struct stack_memos *all, struct memo_run *r)
-{
-	while (r->from && !r->count)
-		*r = all->words[r->from].next;
-	if (!r->from)
-		return NULL;
-	r->count--;
-	return &all->words[r->from++];
-}
-
-/*
- * Writes what was read outward of the kept frames, from the innermost one to @last,
- * up to one from which it was written before. (But not for a few words: each list that
- * is gone over to is a jump, and what a stack has in common with the one before is a
- * matter of chance. Nor where bp is read further out, from a place that lies inside.)
- */
-static struct memo_run write_list(struct stack_memos *all, struct frame_cache *c, int last)
+/* Lists what was read outward of the kept frames, from the innermost one to @last. */
+static void list_reads(struct stack_memos *all, const struct frame_cache *c, int last)
 {
 	uintptr_t bp_at = (uintptr_t)&all->bp;	/* where bp is, if that is still to be compared */
-	uint32_t begin = all->used;
-	int top = c->count - 1, i;
 
-	for (i = top; i > last; i--) {
+	all->listed = 0;
+	for (int i = c->count - 1; i > last; i--) {
 		const struct kept_frame *f = &c->frame[i], *outer = f - 1;
 		uintptr_t deref = stack_deref_slot(f), slot = f->slot & KEPT_SLOT;
 
-		if (i < c->steady && all->outward[i].from &&
-		    all->outward[i].count >= MEMO_RUN_SHARED)
-			break;
-		all->outward[i].from = f->slot & KEPT_USES_BP ? 0 : all->used;
 		if (f->slot & KEPT_RULE_USES_BP && bp_at) {
-			write_word(all, bp_at, f->bp);
+			list_read(all, bp_at, f->bp);
 			bp_at = 0;
 		}
 		if (deref)
-			write_word(all, deref, outer->sp);
-		write_word(all, outer->sp - sizeof(uintptr_t), outer->ip);
+			list_read(all, deref, outer->sp);
+		list_read(all, outer->sp - sizeof(uintptr_t), outer->ip);
 		if (slot)
 			bp_at = slot;
 	}
-	for (int j = i + 1; j <= top; j++)
-		all->outward[j].count = all->used - all->outward[j].from;
-	all->words[all->used].next = i > last ? all->outward[i] : (struct memo_run){ 0 };
-	return (struct memo_run){ begin, all->used++ - begin };
+}
+
+/* ---- words ------------------------------------------------------------------------ */
+
+/* Is @at not too far from @base to be a word's place? */
+static bool is_near(uintptr_t at, uintptr_t base)
+{
+	uintptr_t distance = at - base;
+
+	return !(distance % sizeof(uintptr_t)) && distance / sizeof(uintptr_t) <= MEMO_PLACE;
+}
+
+static bool fits_word(const struct memo_read *r, uintptr_t base)
+{
+	return is_near(r->at, base) && !(r->value >> (64 - MEMO_PLACE_BITS));
+}
+
+static uint64_t word_of(const struct memo_read *r, uintptr_t base)
+{
+	return r->value << MEMO_PLACE_BITS | (r->at - base) / sizeof(uintptr_t);
+}
+
+static struct memo_read read_of(uint64_t word, uintptr_t base)
+{
+	return (struct memo_read){
+		.at = base + (word & MEMO_PLACE) * sizeof(uintptr_t),
+		.value = word >> MEMO_PLACE_BITS,
+	};
+}
+
+/* What branches by @r has this mark, where words were counted from @base so far. */
+static uint32_t move_to(const struct stack_memos *all, const struct memo_read *r, uintptr_t base)
+{
+	return r->at == (uintptr_t)&all->bp || is_near(r->at, base) ? 0 : MEMO_MOVES;
+}
+
+/* How many of the reads that are listed fit in no word, counted from @base first? */
+static uint32_t far_reads(const struct stack_memos *all, uintptr_t base)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < all->listed; i++) {
+		const struct memo_read *r = &all->reads[i];
+
+		n += !fits_word(r, base);
+		if (move_to(all, r, base))
+			base = r->at - MEMO_BACK;
+	}
+	return n;
 }
 
 /* ---- adding --------------------------------------------------------------------- */
@@ -88,76 +112,105 @@ static struct memo_node *new_node(struct stack_memos *all, uint32_t parent, uint
 	return n;
 }
 
-static struct stack_memo *new_leaf(struct stack_memos *all, uint32_t parent, uintptr_t word,
-				   struct memo_run run, uint32_t stack)
+static void make_branch(struct stack_memos *all, struct memo_node *n, uintptr_t at, uint32_t marks)
 {
-	struct memo_node *n = new_node(all, parent, word, run);
-
-	n->known = (struct stack_memo){ .stack = stack };
-	return &n->known;
+	n->id = MEMO_BRANCH | marks | ++all->ids;
+	n->branch_at = (const uintptr_t *)at;
 }
 
-/* The first @count words of a list, as one run. */
-static struct memo_run first_words(struct stack_memos *all, struct memo_run list, uint32_t count)
+/* @n becomes a branch by the word behind its first @same, and what it was is behind that. */
+static void split(struct stack_memos *all, struct memo_node *n, uint32_t same, uintptr_t base)
 {
-	struct memo_run run = { all->used, count };
+	struct memo_node was = *n, *child;
+	struct memo_read by = read_of(all->words[was.run.from + same], base);
+	struct memo_run rest = { was.run.from + same + 1, was.run.count - same - 1 };
 
-	if (count <= list.count)
-		return (struct memo_run){ list.from, count };
-	while (count--)
-		all->words[all->used++] = *next_word(all, &list);
-	return run;
-}
-
-/* @n becomes a branch after its first @same words; what it was is behind @old, read last of @rest. */
-static void split(struct stack_memos *all, struct memo_node *n, uint32_t same,
-		  const union memo_word *old, struct memo_run rest)
-{
-	struct memo_node was = *n;
-	struct memo_node *child;
-
-	n->run = first_words(all, was.run, same);
-	n->id = MEMO_BRANCH | ++all->ids;
-	n->branch_at = old->at;
-	child = new_node(all, n->id, old->value, rest);
+	n->run.count = same;
+	make_branch(all, n, by.at, 0);
+	child = new_node(all, n->id, by.value, rest);
 	child->id = was.id;
 	child->branch_at = was.branch_at;
 }
 
+/* A node under @parent for the reads from @i on that fit in words; returns behind those. */
+static uint32_t add_run(struct stack_memos *all, uint32_t parent, uintptr_t word, uint32_t i,
+			uintptr_t base, struct memo_node **n)
+{
+	uint32_t from = all->used;
+
+	while (i < all->listed && fits_word(&all->reads[i], base))
+		all->words[all->used++] = word_of(&all->reads[i++], base);
+	*n = new_node(all, parent, word, (struct memo_run){ from, all->used - from });
+	return i;
+}
+
+/* The reads from @i on, which are behind @word of @parent, become nodes. */
+static struct stack_memo *add_rest(struct stack_memos *all, uint32_t parent, uintptr_t word,
+				   uint32_t i, uintptr_t base, uint32_t stack)
+{
+	const struct memo_read *r;
+	struct memo_node *n;
+
+	while ((i = add_run(all, parent, word, i, base, &n)) < all->listed) {
+		r = &all->reads[i++];
+		make_branch(all, n, r->at, move_to(all, r, base));
+		base = memo_base_behind(n, base);
+		parent = n->id;
+		word = r->value;
+	}
+	n->known = (struct stack_memo){ .stack = stack };
+	return &n->known;
+}
+
+/* How many words of @n are what was read, from the one at @i on? */
+static uint32_t same_words(const struct stack_memos *all, const struct memo_node *n, uint32_t i,
+			   uintptr_t base)
+{
+	const uint64_t *words = &all->words[n->run.from];
+	uint32_t same = 0;
+
+	while (same < n->run.count && i + same < all->listed &&
+	       fits_word(&all->reads[i + same], base) &&
+	       words[same] == word_of(&all->reads[i + same], base))
+		same++;
+	return same;
+}
+
+/* Makes @n, whose first @same words were read, a branch by the word at @at. False: it is another's. */
+static bool branch_by(struct stack_memos *all, struct memo_node *n, uint32_t same, uintptr_t at,
+		      uintptr_t base)
+{
+	if (same < n->run.count && read_of(all->words[n->run.from + same], base).at == at)
+		split(all, n, same, base);
+	return same == n->run.count && n->id && (uintptr_t)n->branch_at == at;
+}
+
 /*
- * Adds a leaf for the list @list, for which there is room. NULL: the walk has not been
- * a function of what it read.
+ * Adds a leaf for the reads that are listed, for which there is room. NULL: the walk has
+ * not been a function of what it read.
  */
 static struct stack_memo *add_leaf(struct stack_memos *all, const struct frame_regs *top,
-				   struct memo_run list, uint32_t stack)
+				   uint32_t stack)
 {
-	uintptr_t word;
-	uint32_t parent = memo_start(top->ip, top->sp, &word);
-	const union memo_word *old, *new;
+	uintptr_t word, base = top->sp;
+	uint32_t parent = memo_start(top->ip, top->sp, &word), i = 0;
 	struct memo_node *n;
 
 	while ((n = memo_child(all, parent, word))) {
-		struct memo_run rest = n->run;
-		uint32_t same = 0;
+		uint32_t same = same_words(all, n, i, base);
 
-		for (;; same++) {
-			old = n->id && !rest.count ? NULL : next_word(all, &rest);
-			new = next_word(all, &list);
-			if (!old || !new || old->at != new->at || old->value != new->value)
-				break;
-		}
-		if (!old && !new && !n->id) {
+		i += same;
+		if (i == all->listed && same == n->run.count && !n->id) {
 			n->known = (struct stack_memo){ .stack = stack };
 			return &n->known;
 		}
-		if (!new || (!old && !n->id) || new->at != (old ? old->at : n->branch_at))
+		if (i == all->listed || !branch_by(all, n, same, all->reads[i].at, base))
 			return NULL;
-		if (old)
-			split(all, n, same, old, rest);
+		base = memo_base_behind(n, base);
 		parent = n->id;
-		word = new->value;
+		word = all->reads[i++].value;
 	}
-	return new_leaf(all, parent, word, list, stack);
+	return add_rest(all, parent, word, i, base, stack);
 }
 
 static uint32_t places(const struct stack_memos *all)
@@ -166,43 +219,38 @@ static uint32_t places(const struct stack_memos *all)
 }
 
 /* Forgets all; from now on there are @count places for nodes. */
-static void start_over(struct stack_memos *all, struct frame_cache *c, uint32_t count)
+static void start_over(struct stack_memos *all, uint32_t count)
 {
 	if (all->nodes)
 		memset(all->node, 0, places(all) * sizeof(all->node[0]));
 	all->mask = (count - 1) << MEMO_NODE_SHIFT;
 	all->nodes = all->ids = 0;
-	all->used = 1;
-	c->steady = 0;
+	all->used = 0;
 }
 
-/* Is there room for whatever a stack of @frames may need: a split, its list, and a list's first words? */
-static bool room_for(const struct stack_memos *all, uint32_t frames)
+/* Is there room for the reads that are listed? (A quarter of the places is enough for any nodes.) */
+static bool room_for(const struct stack_memos *all)
 {
-	return all->nodes + 2 <= places(all) / 4 * 3 &&
-	       2 * (3 * frames + 1) <= MEMO_WORDS - all->used;
+	return all->nodes < places(all) / 4 * 3 && all->listed <= MEMO_WORDS - all->used;
 }
 
-static struct stack_memo *add(struct stack_memos *all, struct frame_cache *c,
+static struct stack_memo *add(struct stack_memos *all, const struct frame_cache *c,
 			      const struct frame_regs *top, int depth, uint32_t stack)
 {
-	int last = c->count > depth ? c->count - depth : 0;
-	bool cut = last || c->open;
 	struct stack_memo *added;
 
-	/* Where a stack is cut depends on its inner frames: no list for the outer ones. */
-	if (cut)
-		c->steady = 0;
-	if (!room_for(all, (uint32_t)(c->count - last)))
-		start_over(all, c, places(all) << (places(all) < 1u << MEMO_NODE_BITS_MAX));
-	added = add_leaf(all, top, write_list(all, c, last), stack);
-	c->steady = cut ? 0 : c->count;
+	list_reads(all, c, c->count > depth ? c->count - depth : 0);
+	if (far_reads(all, top->sp) > MEMO_FAR_MAX)
+		return NULL;
+	if (!room_for(all))
+		start_over(all, places(all) << (places(all) < 1u << MEMO_NODE_BITS_MAX));
+	added = add_leaf(all, top, stack);
 	if (unlikely(!added))
-		start_over(all, c, places(all));
+		start_over(all, places(all));
 	return added;
 }
 
-struct stack_memo *stack_memo_add(struct stack_memos *all, struct frame_cache *c,
+struct stack_memo *stack_memo_add(struct stack_memos *all, const struct frame_cache *c,
 				  const struct frame_regs *top, int depth, uint32_t stack)
 {
 	struct stack_memo *seen = &all->seen[stack % MEMO_SEEN], *added;
@@ -218,9 +266,9 @@ struct stack_memo *stack_memo_add(struct stack_memos *all, struct frame_cache *c
 	return added ? added : seen;
 }
 
-void stack_memo_reset(struct stack_memos *all, struct frame_cache *c)
+void stack_memo_reset(struct stack_memos *all)
 {
-	start_over(all, c, 1u << MEMO_NODE_BITS_MIN);
+	start_over(all, 1u << MEMO_NODE_BITS_MIN);
 	if (all->any_seen)
 		memset(all->seen, 0, sizeof(all->seen));
 	all->any_seen = false;

@@ -13,13 +13,19 @@
  *
  * What a frame's caller had in bp is read when a rule depends on it, from where it is
  * by then: a place on the stack, or the register that the walk began with, whose copy
- * is a word like any other.
+ * is looked at like a word.
  *
- * Words are written once and never changed. The list of a stack that shares its outer
- * frames with the one that was walked before goes on in the latter's. Nodes are only
- * added. When there is no room for more, all is forgotten, and learned anew.
+ * A word takes 8 bytes: 48 bits that it has to be, as addresses of the program's have
+ * no more, and 16 bits for where it is, counted from sp. What does not fit in there (that
+ * copy of bp; what lies further out than 512 KiB, as behind a large array; a value with
+ * upper bits) is a branch, even if there is but one way to go on: a branch's word has all
+ * its bits. Behind a branch that lies further out, words are counted from about there.
  *
- * Stacks with frames that cannot be proved by words (KEPT_BARRIER) are not in here.
+ * Words are written once and never changed, nodes only added. When there is no room for
+ * more, all is forgotten, and learned anew.
+ *
+ * Stacks with frames that cannot be proved by words (KEPT_BARRIER) are not in here, nor
+ * those of more than MEMO_FAR_MAX words that do not fit.
  */
 #ifndef PRELOAD_STACK_MEMO_H
 #define PRELOAD_STACK_MEMO_H
@@ -33,9 +39,13 @@
 #define MEMO_NODE_BITS_MIN	9
 #define MEMO_NODE_BITS_MAX	13
 #define MEMO_NODE_SHIFT		5
-#define MEMO_WORDS	49152u
+#define MEMO_WORDS	98304u
 #define MEMO_SEEN	4096u
-#define MEMO_RUN_SHARED	8u	/* words at least, where a list goes on in another */
+#define MEMO_FAR_MAX	64u
+
+#define MEMO_PLACE_BITS	16
+#define MEMO_PLACE	((1u << MEMO_PLACE_BITS) - 1)
+#define MEMO_BACK	1024u	/* what a frame saved is read behind its return address, but lies in front */
 
 /* What is known of a stack. */
 struct stack_memo {
@@ -43,17 +53,9 @@ struct stack_memo {
 	uint32_t site;		/* index of this thread's site, 0: none yet */
 };
 
-/* Consecutive words to compare: [from, from + count) of stack_memos.words; from 0: none. */
+/* Consecutive words to compare: [from, from + count) of stack_memos.words. */
 struct memo_run {
 	uint32_t from, count;
-};
-
-union memo_word {
-	struct {
-		const uintptr_t *at;
-		uintptr_t value;
-	};
-	struct memo_run next;	/* behind a run: where the list goes on */
 };
 
 struct memo_node {
@@ -65,38 +67,46 @@ struct memo_node {
 		};
 		uint64_t parent_of_leaf;	/* both, if this is a leaf: the parent */
 	};
-	struct memo_run run;	/* a branch's is all that is to be compared, a leaf's goes on */
+	struct memo_run run;	/* what is to be compared first */
 	union {
 		const uintptr_t *branch_at;	/* of a branch: the word that comes next */
 		struct stack_memo known;
 	};
 };
 
+/* What a walk has read. */
+struct memo_read {
+	uintptr_t at, value;
+};
+
 struct stack_memos {
 	uint32_t mask;		/* (places for nodes in use - 1) << MEMO_NODE_SHIFT */
 	uint32_t nodes, ids;
 	uint32_t used;		/* words */
+	uint32_t listed;	/* of reads */
 	bool any_seen;
 	uintptr_t bp;		/* of where the walk began */
-	struct memo_run outward[FRAMES_KEPT];	/* what is read outward of each kept frame */
+	struct memo_read reads[3 * FRAMES_KEPT];	/* of the stack that is added */
 	struct stack_memo seen[MEMO_SEEN];	/* stacks captured lately, by index: those are worth a leaf */
 	struct memo_node node[1u << MEMO_NODE_BITS_MAX];	/* open addressing */
-	union memo_word words[MEMO_WORDS];
+	uint64_t words[MEMO_WORDS];	/* value << MEMO_PLACE_BITS | (address - base) / 8 */
 };
 
 /*
  * The stack of index @stack, which starts at @top and was captured last into @c,
  * gets a leaf when it was captured lately, too: many stacks are seen once. Never fails.
- * What is returned holds until the next call. The same @c, always.
+ * What is returned holds until the next call.
  */
-struct stack_memo *stack_memo_add(struct stack_memos *all, struct frame_cache *c,
+struct stack_memo *stack_memo_add(struct stack_memos *all, const struct frame_cache *c,
 				  const struct frame_regs *top, int depth, uint32_t stack);
 
 /* Forgets all, sites too. Once before the first use. */
-void stack_memo_reset(struct stack_memos *all, struct frame_cache *c);
+void stack_memo_reset(struct stack_memos *all);
 
 /* Ids of branches have this bit: where walks start, the upper half of sp takes their place. */
 #define MEMO_BRANCH	(1u << 31)
+/* Of a branch: behind it, words are counted from MEMO_BACK in front of the one that it branches by. */
+#define MEMO_MOVES	(1u << 30)
 
 #define MEMO_HASH_SHIFT	(64 - MEMO_NODE_BITS_MAX - MEMO_NODE_SHIFT)
 
@@ -146,15 +156,16 @@ static ALWAYS_INLINE uint32_t memo_start(uintptr_t ip, uintptr_t sp, uintptr_t *
 #define MEMO_AT_ONCE	32u
 
 /*
- * Are the @count words before @end what they were? The switch leads into the middle of
+ * Are the @count words before @end, counted from @base, what they were? The switch leads into the middle of
  * a row of comparisons: no counting, and none is done twice.
  */
-static ALWAYS_INLINE bool memo_words_hold(const union memo_word *end, uint32_t count)
+static ALWAYS_INLINE bool memo_words_hold(const uint64_t *end, uint32_t count,
+					   const uintptr_t *base)
 {
 #define MEMO_WORD(n)                                                                               \
 	__attribute__((fallthrough));                                                              \
 	case n:                                                                                    \
-		if (unlikely(*end[-(n)].at != end[-(n)].value))                                    \
+		if (unlikely(base[end[-(n)] & MEMO_PLACE] != end[-(n)] >> MEMO_PLACE_BITS))        \
 			return false;
 #define MEMO_FOUR(n)	MEMO_WORD(n) MEMO_WORD((n) - 1) MEMO_WORD((n) - 2) MEMO_WORD((n) - 3)
 	switch (count) {
@@ -170,28 +181,25 @@ static ALWAYS_INLINE bool memo_words_hold(const union memo_word *end, uint32_t c
 #undef MEMO_WORD
 }
 
-static ALWAYS_INLINE bool memo_run_holds(const union memo_word *end, uint32_t count)
+static ALWAYS_INLINE bool memo_holds(const struct stack_memos *all, const struct memo_node *n,
+				     uintptr_t base)
 {
+	const uint64_t *end = &all->words[n->run.from + n->run.count];
+	const uintptr_t *words = (const uintptr_t *)base;
+	uint32_t count = n->run.count;
+
 	if (stack_check_trusting)
 		return true;
 	for (; unlikely(count > MEMO_AT_ONCE); count -= MEMO_AT_ONCE)
-		if (!memo_words_hold(end - count + MEMO_AT_ONCE, MEMO_AT_ONCE))
+		if (!memo_words_hold(end - count + MEMO_AT_ONCE, MEMO_AT_ONCE, words))
 			return false;
-	return memo_words_hold(end, count);
+	return memo_words_hold(end, count, words);
 }
 
-static ALWAYS_INLINE bool memo_leaf_holds(struct stack_memos *all, const struct memo_node *n)
+/* Where the words behind branch @n are counted from, if those before it are from @base. */
+static ALWAYS_INLINE uintptr_t memo_base_behind(const struct memo_node *n, uintptr_t base)
 {
-	struct memo_run run = n->run;
-
-	do {
-		const union memo_word *end = &all->words[run.from + run.count];
-
-		if (unlikely(!memo_run_holds(end, run.count)))
-			return false;
-		run = end->next;
-	} while (unlikely(run.from));
-	return true;
+	return unlikely(n->id & MEMO_MOVES) ? (uintptr_t)n->branch_at - MEMO_BACK : base;
 }
 
 /* What is known of the stack that starts at @top, or NULL. */
@@ -200,19 +208,19 @@ struct stack_memo *stack_memo_find(struct stack_memos *all, struct frame_regs to
 static ALWAYS_INLINE struct stack_memo *stack_memo_find_inline(struct stack_memos *all,
 							       struct frame_regs top)
 {
-	uintptr_t word;
+	uintptr_t word, base = top.sp;
 	uint32_t start = memo_start(top.ip, top.sp, &word);
 	struct memo_node *n = memo_child(all, start, word);
 
 	all->bp = top.bp;
 	while (likely(n) && n->id) {
 		/* (the negative control trusts what it has, but reads nowhere on trust) */
-		if (stack_check_trusting ||
-		    !memo_run_holds(&all->words[n->run.from + n->run.count], n->run.count))
+		if (stack_check_trusting || !memo_holds(all, n, base))
 			return NULL;
+		base = memo_base_behind(n, base);
 		n = memo_child(all, n->id, *n->branch_at);
 	}
-	return likely(n) && likely(memo_leaf_holds(all, n)) ? &n->known : NULL;
+	return likely(n) && likely(memo_holds(all, n, base)) ? &n->known : NULL;
 }
 
 /* The place of the stacks that start at @top, on its way into the cache: for later. */
@@ -239,10 +247,9 @@ static ALWAYS_INLINE struct stack_memo *stack_memo_find_only(struct stack_memos 
 	uintptr_t word;
 	uint32_t start = memo_start(top.ip, top.sp, &word);
 
-	all->bp = top.bp;
 	if (unlikely(n->word != word) || unlikely(n->parent_of_leaf != start))
 		return NULL;
-	return likely(memo_leaf_holds(all, n)) ? &n->known : NULL;
+	return likely(memo_holds(all, n, top.sp)) ? &n->known : NULL;
 }
 
 #endif

@@ -99,7 +99,7 @@ void thread_forget_stacks(struct thread_state *t)
 {
 	t->flushes = recorder_gate.gate.flushes;
 	stack_cache_reset(&t->cache);
-	stack_memo_reset(&t->memos, &t->cache);
+	stack_memo_reset(&t->memos);
 }
 
 /*

@@ -20,6 +20,8 @@
 enum { PAGE = 4096, BELOW = 40, FRAMES = 40, DEPTH = 20, POOL = 4000, CAPTURES = 100000 };
 enum { FRAME_WORDS = 4 };	/* with the return address; a few have more */
 enum { INNER_MAX = 4 };
+enum { LARGE_WORDS = 1 << 17, LARGE_MAX = 3 };	/* frames with an array of 1 MiB */
+enum { AREA = 2 * PAGE + LARGE_MAX * LARGE_WORDS * sizeof(uintptr_t) };
 
 static uint64_t seed = 1;
 
@@ -56,7 +58,7 @@ struct plan {
 	uintptr_t bp[FRAMES];		/* what a function that saved it leaves there */
 };
 
-static char *pages;
+static char *pages, *readable_end;
 static struct frame_cache cache;
 static struct frame_regs top;
 
@@ -71,7 +73,7 @@ static void make_frame(struct plan *p, unsigned int i)
 	p->ip[i] = i == p->frames - 1 ? END : function(i % 8, any(i ? 2 : 1));
 	p->size[i] = FRAME_WORDS;
 	if (kind_of(p->ip[i]) == FRAMED)
-		p->size[i] += !any(8);
+		p->size[i] += !any(8) + !any(16) * LARGE_WORDS;
 	p->bp[i] = any(2) ? (uintptr_t)(start_of_stack() + any(100)) : any(3);
 }
 
@@ -85,6 +87,16 @@ static void move_start(struct plan *p, unsigned int inner)
 	memmove(&p->bp[inner], &p->bp[p->inner], outer * sizeof(p->bp[0]));
 	p->frames = outer + inner;
 	p->inner = inner;
+}
+
+/* There is an end to the stack. */
+static void limit_large_frames(struct plan *p)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < p->frames; i++)
+		if (p->size[i] >= LARGE_WORDS && ++n > LARGE_MAX)
+			p->size[i] -= LARGE_WORDS;
 }
 
 /* Another stack: with the outer frames of @other, mostly. */
@@ -104,6 +116,7 @@ static void make_plan(struct plan *p, const struct plan *other)
 		make_frame(p, i);
 	for (unsigned int i = 0; i < p->inner; i++)
 		p->size[i] = FRAME_WORDS;
+	limit_large_frames(p);
 	p->barrier = !any(16);
 }
 
@@ -127,34 +140,37 @@ static void frame_of(struct kept_frame *f, const struct plan *p, unsigned int i,
 		f->slot |= outer->slot & KEPT_USES_BP;
 }
 
+/* There is memory up to the page of @sp, the outermost frame's: nobody reads beyond that. */
+static void allow_up_to(uintptr_t sp)
+{
+	char *end = (char *)((sp + PAGE - 1) & ~(uintptr_t)(PAGE - 1));
+
+	if (end != readable_end) {
+		mprotect(pages, AREA, PROT_NONE);
+		mprotect(pages, (size_t)(end - pages), PROT_READ | PROT_WRITE);
+		readable_end = end;
+	}
+	memset(pages, 0xee, end - pages > 2 * PAGE ? 2 * PAGE : end - pages);
+}
+
 /* Puts the stack into memory, and into the cache, as if it had been walked. */
 static void lay_out(const struct plan *p)
 {
 	uintptr_t sp[FRAMES];
-	bool changed = false;
 
-	mprotect(pages + PAGE, PAGE, PROT_READ | PROT_WRITE);
-	memset(pages, 0xee, 2 * PAGE);
 	sp[0] = (uintptr_t)(start_of_stack() - p->inner * FRAME_WORDS);
 	for (unsigned int i = 1; i < p->frames; i++)
 		sp[i] = sp[i - 1] + p->size[i - 1] * sizeof(uintptr_t);
+	allow_up_to(sp[p->frames - 1]);
 	for (unsigned int i = 0; i < p->frames; i++) {
 		unsigned int at = p->frames - 1 - i;
-		struct kept_frame *f = &cache.frame[i], was = *f;
+		struct kept_frame *f = &cache.frame[i];
 
 		frame_of(f, p, at, sp[at], i ? f - 1 : NULL);
-		changed = changed || memcmp(f, &was, sizeof(was));
-		if (changed && cache.steady > (int)i)
-			cache.steady = (int)i;
 	}
 	cache.barriers = p->barrier;
 	cache.count = (int)p->frames;
-	if (cache.steady > cache.count)
-		cache.steady = cache.count;
 	top = (struct frame_regs){ p->ip[0], sp[0], cache.frame[p->frames - 1].bp };
-	/* nobody reads beyond the outermost frame */
-	if (sp[p->frames - 1] <= (uintptr_t)(pages + PAGE))
-		mprotect(pages + PAGE, PAGE, PROT_NONE);
 }
 
 /* Are the same frames recorded of both? */
@@ -189,10 +205,11 @@ static struct stack_memos memos;
 
 static void setup_pages(void)
 {
-	pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pages = mmap(NULL, AREA, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(pages, MAP_FAILED);
+	readable_end = NULL;
 	memset(&cache, 0, sizeof(cache));
-	stack_memo_reset(&memos, &cache);
+	stack_memo_reset(&memos);
 }
 
 static uint32_t first_site = 1;
@@ -261,12 +278,80 @@ static void test_reset(void **state)
 	make_pool(DEPTH_MAX);
 	captures_found(50, DEPTH_MAX);
 	first_site += POOL;
-	stack_memo_reset(&memos, &cache);
+	stack_memo_reset(&memos);
 	captures_found(50, DEPTH_MAX);
 	for (uint32_t i = 0; i < POOL; i++)
 		index_of[i] += POOL;
-	stack_memo_reset(&memos, &cache);
+	stack_memo_reset(&memos);
 	assert_true(captures_found(50, DEPTH_MAX) > CAPTURES / 100 * 80);
+}
+
+/* Puts a stack into memory that is known from now on. */
+static void learn(const struct plan *p)
+{
+	lay_out(p);
+	for (int i = 0; i < 2; i++)
+		stack_memo_add(&memos, &cache, &top, DEPTH_MAX, 1);
+	assert_non_null(stack_memo_find(&memos, top));
+}
+
+static bool is_noticed(uintptr_t *word, uintptr_t bits)
+{
+	bool found;
+
+	*word ^= bits;
+	found = stack_memo_find(&memos, top);
+	*word ^= bits;
+	return !found;
+}
+
+/* Each bit of what was read counts: of bp, of words nearby and of those behind large frames. */
+static void test_every_bit(void **state)
+{
+	struct plan p = {
+		.frames = 7,
+		.size = { FRAME_WORDS, FRAME_WORDS, LARGE_WORDS, LARGE_WORDS, FRAME_WORDS, FRAME_WORDS },
+	};
+
+	(void)state;
+	setup_pages();
+	for (unsigned int i = 0; i < p.frames; i++)
+		for (p.ip[i] = END; kind_of(p.ip[i]) != (i % 2 ? FRAMED : PLAIN);)
+			p.ip[i] += 16;
+	learn(&p);
+	/* bp; each end of a large frame, and bp which lies before the first; a leaf */
+	assert_int_equal(memos.nodes, 5);
+	for (int bit = 0; bit < 64; bit++) {
+		assert_true(is_noticed(&top.bp, 1ull << bit));
+		for (int i = 0; i < cache.count - 1; i++)
+			assert_true(is_noticed((uintptr_t *)cache.frame[i].sp - 1, 1ull << bit));
+		for (int i = 3; i < cache.count - 1; i += 2)
+			assert_true(is_noticed((uintptr_t *)(cache.frame[i].slot & KEPT_SLOT),
+					       1ull << bit));
+	}
+	assert_non_null(stack_memo_find(&memos, top));
+}
+
+/* Of a stack whose frames are all far apart nothing is kept. */
+static void test_all_far(void **state)
+{
+	(void)state;
+	memset(&cache, 0, sizeof(cache));
+	stack_memo_reset(&memos);
+	cache.count = MEMO_FAR_MAX + 2;
+	for (int i = 0; i < cache.count; i++) {
+		uintptr_t further = (uintptr_t)(cache.count - i) * LARGE_WORDS * sizeof(uintptr_t);
+
+		cache.frame[i] = (struct kept_frame){ .ip = END, .sp = further };
+	}
+	top = (struct frame_regs){ END, cache.frame[cache.count - 1].sp, 0 };
+	for (int i = 0; i < 3; i++)
+		stack_memo_add(&memos, &cache, &top, DEPTH_MAX, 1);
+	assert_int_equal(memos.nodes, 0);
+	cache.count--;
+	top.sp = cache.frame[cache.count - 1].sp;
+	stack_memo_add(&memos, &cache, &top, DEPTH_MAX, 1);
+	assert_int_equal(memos.nodes, MEMO_FAR_MAX + 1);
 }
 
 int main(void)
@@ -276,6 +361,8 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_every_bit),
+		cmocka_unit_test(test_all_far),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
