@@ -377,20 +377,45 @@ EXPORT void free(void *p)
 		real.free(p);
 }
 
-EXPORT void *calloc(size_t n, size_t size)
+/* As malloc_chosen(). (An overflow is the real function's to refuse: NULL is never recorded.) */
+static __attribute__((noinline, nonnull)) void *calloc_chosen(size_t n, size_t size,
+							      struct thread_state *t)
 {
+	struct memo_node *start = stack_memo_start(&t->memos, HOOK_CALLER);
+	void *p = real.calloc(n, size);
+
+	return obtained_inline(t, p, n * size, HOOK_CALLER, start, TRACE_CALLOC);
+}
+
+/* The thread has no state yet, or the allocator is to be asked for more. */
+static COLD void *calloc_otherwise(size_t n, size_t size)
+{
+	struct frame_regs from = HOOK_CALLER;
 	size_t total;
+	bool refused = __builtin_mul_overflow(n, size, &total);
 
 	if (unlikely(!real_ready())) {
 		if (real.bypassed)
 			return real.calloc(n, size);
-		return __builtin_mul_overflow(n, size, &total) ? NULL : early_alloc(16, total);
+		return refused ? NULL : early_alloc(16, total);
 	}
-	/* An overflow is the real function's to refuse. */
-	if (__builtin_mul_overflow(n, size, &total) || total >= real.min_size)
-		return obtained(real.calloc(n, size), n * size, HOOK_CALLER, TRACE_CALLOC);
-	return obtained(real.calloc(1, real.min_size), total, HOOK_CALLER, TRACE_CALLOC);
+	if (refused || total >= real.min_size)
+		return obtained(real.calloc(n, size), n * size, from, TRACE_CALLOC);
+	return obtained(real.calloc(1, real.min_size), total, from, TRACE_CALLOC);
 }
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	struct thread_state *t = thread_self;
+	size_t total = n * size;
+
+	if (unlikely(!t) || unlikely(total < real.min_size))
+		return calloc_otherwise(n, size);
+	if (passes(t, total))
+		return real.calloc(n, size);
+	return calloc_chosen(n, size, t);
+}
+
 /* A block of the early arena moves to the real allocator. */
 static void *leave_arena(void *p, size_t size)
 {
