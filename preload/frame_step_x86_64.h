@@ -21,11 +21,11 @@ static ALWAYS_INLINE bool frame_readable(struct frame_cache *c, uintptr_t end)
 static ALWAYS_INLINE enum step_result frame_step(struct frame_walk *w, struct frame_regs *r,
 						 struct kept_frame *kept)
 {
-	recipe_t rec = recipe_for(r->ip);
-	uintptr_t cfa = r->sp + (uintptr_t)recipe_cfa_off(rec), below = recipe_bp_below(rec);
+	recipe_code_t code = recipe_code(r->ip);
+	uintptr_t cfa = r->sp + recipe_simple_cfa_off(code), below = recipe_simple_bp_below(code);
 
-	if (unlikely(!recipe_is_simple(rec)) || unlikely(!frame_readable(w->cache, cfa)))
-		return frame_step_otherwise(w, rec, r, kept);
+	if (unlikely(!recipe_is_simple(code)) || unlikely(!frame_readable(w->cache, cfa)))
+		return frame_step_otherwise(w, recipe_of(code), r, kept);
 	kept->ip = r->ip;
 	kept->sp = r->sp;
 	kept->bp = r->bp;

@@ -19,6 +19,7 @@
 
 #include "preload/cfi_expr.h"
 #include "preload/recipes.h"
+#include "preload/sys.h"
 #include "preload/recorder.h"
 
 struct recorder recorder;	/* not frozen */
@@ -495,6 +496,75 @@ static void recipes_are_kept(void **state)
 	assert_int_equal(recipe_kind(recipe_for(at(15) + 1)), RECIPE_NONE);
 }
 
+/* Most of what is in use is found again when the table has become larger. */
+static void recipes_outlast_growth(void **state)
+{
+	int found = 0;
+
+	(void)state;
+	assert_int_equal(recipes_init(), 0);
+	recipes_flush();
+	FUNCTION(0x0e, 16);
+	for (size_t i = 0; i < 24; i++)
+		assert_int_equal(recipe_cfa_off(recipe_for(at(16 + 4 * i) + 1)), 16);
+	FUNCTION(0x0e, 32);
+	for (uintptr_t ip = 1; ip < 1u << 14; ip++) {
+		recipe_for(ip * 4096);
+		for (size_t i = 0; i < 24 && ip % 64 == 0; i++)
+			recipe_for(at(16 + 4 * i) + 1);
+	}
+	for (size_t i = 0; i < 24; i++)
+		found += recipe_cfa_off(recipe_for(at(16 + 4 * i) + 1)) == 16;
+	assert_in_range(found, 12, 24);
+}
+
+/* The first few hundred take no more memory than a page. */
+static void few_recipes_take_a_page(void **state)
+{
+	(void)state;
+	assert_int_equal(recipes_init(), 0);
+	for (uintptr_t ip = 1; ip < 100; ip++)
+		recipe_for(ip * 4096);
+	assert_int_equal(sys_resident(recipe_table.base, RECIPE_BYTES_MAX), 4096);
+}
+
+/* An interrupted instruction may follow a call, but has another row than that. */
+static void what_was_interrupted_has_no_recipe(void **state)
+{
+	(void)state;
+	assert_int_equal(recipes_init(), 0);
+	FUNCTION(0x0e, 16);
+	recipes_flush();
+	assert_int_equal(recipe_kind(recipe_for((at(16) + 1) | 1ull << 63)), RECIPE_NONE);
+	assert_int_equal(recipe_cfa_off(recipe_for(at(16) + 1)), 16);
+	assert_int_equal(recipe_kind(recipe_for((at(16) + 1) | 1ull << 63)), RECIPE_NONE);
+}
+
+/* Rules that are not of the usual form have numbers, of which there are not so many. */
+static void other_recipes_are_numbered(void **state)
+{
+	int complex = 0;
+
+	(void)state;
+	assert_int_equal(recipes_init(), 0);
+	for (unsigned int n = 1; n < 0x4000; n += 8) {
+		uint8_t low = (uint8_t)(n * 8 | 0x80), mid = (uint8_t)(n >> 4 | 0x80);
+		recipe_t r;
+
+		FUNCTION(0x0c, 6, low, mid, (uint8_t)(n >> 11), 0x86, 2);	/* CFA = rbp + 8 * n */
+		r = recipe_at(16);
+		assert_int_equal(recipe_of(recipe_code(at(16) + 1)), r);
+		if (recipe_kind(r) == RECIPE_COMPLEX) {
+			complex++;
+			continue;
+		}
+		assert_int_equal(recipe_base(r), 1);
+		assert_int_equal(recipe_cfa_off(r), 8 * n);
+		assert_int_equal(recipe_bp_below(r), 16);
+	}
+	assert_in_range(complex, 1, 0x4000 / 8 - RECIPE_OTHERS / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,8 +581,12 @@ int main(void)
 		cmocka_unit_test(random_instructions),
 		cmocka_unit_test(random_expressions),
 		cmocka_unit_test(damaged_headers),
+		cmocka_unit_test(few_recipes_take_a_page),
+		cmocka_unit_test(what_was_interrupted_has_no_recipe),
 		cmocka_unit_test(recipes_hold_what_fits),
+		cmocka_unit_test(recipes_outlast_growth),
 		cmocka_unit_test(recipes_are_kept),
+		cmocka_unit_test(other_recipes_are_numbered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
