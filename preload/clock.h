@@ -100,6 +100,9 @@ void clock_find_coarse(void);
 /* Sets the first pair, and the second to the same: call clock_update() before it is used. */
 void clock_start(struct session_clock *c);
 
+/* Ticks, about a millisecond: a second pair that is older than this is not of now. */
+#define CLOCK_STALE 4096u
+
 /* Moves the second pair to now. One caller at a time. */
 void clock_update(struct session_clock *c);
 

@@ -115,6 +115,7 @@ struct stack_memo *record_stack_changed(struct thread_state *t, const struct fra
 		thread_forget_stacks(t);
 		stack = capture(t, from);
 	}
+	__builtin_prefetch(&recorder.sites[t->site_of[stack]], 1);
 	return stack_memo_add(&t->memos, &t->cache, from, (int)recorder.depth, stack);
 }
 

@@ -180,10 +180,26 @@ static uint32_t find_or_append(const struct frame_cache *c, const struct stack_v
 	return (uint32_t)(*word & INDEX_MASK);
 }
 
+/* What will be written to soon is asked for, in case nobody else is faster. */
+static void expect_new(uint32_t depth)
+{
+	const struct session_section *section = recorder.hdr->section;
+	uintptr_t frames = (uintptr_t)recorder.shm.sect[SECT_FRAMES].base +
+			   section[SECT_FRAMES].used * sizeof(uint64_t);
+	uintptr_t site = (uintptr_t)recorder.sites +
+			 section[SECT_SITES].used * sizeof(struct session_site);
+
+	__builtin_prefetch(&recorder.stacks[section[SECT_STACKS].used], 1);
+	__builtin_prefetch((const void *)site, 1);
+	for (uint32_t i = 0; i < depth; i += 64 / sizeof(uint64_t))
+		__builtin_prefetch((const void *)(frames + i * sizeof(uint64_t)), 1);
+}
+
 static COLD uint32_t insert(const struct frame_cache *c, const struct stack_view *view)
 {
 	uint32_t index;
 
+	expect_new(view->depth);
 	/* Before the lock, which it takes if some object is new; it may advance the epoch. */
 	module_watch_stack(c, view->depth);
 	lock_acquire(&recorder.grow);
@@ -192,7 +208,8 @@ static COLD uint32_t insert(const struct frame_cache *c, const struct stack_view
 		recorder_loss(LOSS_STACKS_FULL, 1);
 		index = STACK_INDEX_OVERFLOW;
 	}
-	clock_update(&recorder.hdr->clock);
+	if (clock_tick() - recorder.hdr->clock.tick1 > CLOCK_STALE)
+		clock_update(&recorder.hdr->clock);
 	lock_release(&recorder.grow);
 	return index;
 }
