@@ -156,8 +156,8 @@ static ALWAYS_INLINE uint32_t memo_start(uintptr_t ip, uintptr_t sp, uintptr_t *
 #define MEMO_AT_ONCE	32u
 
 /*
- * Are the @count words before @end, counted from @base, what they were? The switch leads into the middle of
- * a row of comparisons: no counting, and none is done twice.
+ * Are the @count words before @end, counted from @base, what they were? The switch leads
+ * into the middle of a row of comparisons: no counting, and none is done twice.
  */
 static ALWAYS_INLINE bool memo_words_hold(const uint64_t *end, uint32_t count,
 					   const uintptr_t *base)

@@ -65,26 +65,33 @@ static void take(struct thread_state *t)
 	live[count++] = index;
 }
 
-static void give_back(struct thread_state *t, uint32_t at)
+/* It is free from now on in the model. */
+static uint32_t let_go(uint32_t at)
 {
 	uint32_t index = live[at];
 
 	live[at] = live[--count];
 	held[index] = false;
-	record_drop(t, index);
+	return index;
+}
+
+static void give_back(struct thread_state *t, uint32_t at)
+{
+	record_drop(t, let_go(at));
 }
 
 /* As plain_free() does it: without a look at the list's length. */
-static void give_back_plainly(struct thread_state *t, uint32_t at)
+static void put_plainly(struct thread_state *t, uint32_t index)
 {
-	uint32_t index = live[at];
-
-	live[at] = live[--count];
-	held[index] = false;
 	record_clear(&recorder.records[index]);
 	recorder.records[index].time_stack = t->free_at;
 	t->free_at = record_offset(index);
 	t->free_count++;
+}
+
+static void give_back_plainly(struct thread_state *t, uint32_t at)
+{
+	put_plainly(t, let_go(at));
 }
 
 static void churn(void)
@@ -155,12 +162,8 @@ static void a_very_long_list_changes_hands(void **state)
 	for (int i = 0; i < LONG; i++)
 		assert_true(all[i] = record_new(thread[0], &b));
 	before = used();
-	for (int i = 0; i < LONG; i++) {
-		record_clear(&recorder.records[all[i]]);
-		recorder.records[all[i]].time_stack = thread[1]->free_at;
-		thread[1]->free_at = record_offset(all[i]);
-		thread[1]->free_count++;
-	}
+	for (int i = 0; i < LONG; i++)
+		put_plainly(thread[1], all[i]);
 	records_give(thread[1]);
 	for (int i = 0; i < LONG; i++)
 		assert_true(record_new(thread[2], &b));
