@@ -2,7 +2,11 @@
 #include "preload/trace_view.h"
 
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio_ext.h>
 #include <time.h>
+
+#define LINE_MOST 160	/* bytes: four numbers of 64 bits and less */
 
 static const char *const op_names[] = {
 	[TRACE_MALLOC] = "malloc",
@@ -43,6 +47,16 @@ static void time_of_day(const struct session *s, uint64_t tick, char text[16], u
 	*us = (unsigned int)(ns % 1000000000 / 1000);
 }
 
+/*
+ * The program may write to the same pipe: what is written at once, up to PIPE_BUF bytes,
+ * stays together, so that ends with a line.
+ */
+static void keep_lines_whole(FILE *out)
+{
+	if (__fpending(out) + LINE_MOST > PIPE_BUF)
+		fflush(out);
+}
+
 static void print_event(const struct session *s, const struct session_trace_event *event,
 			FILE *out)
 {
@@ -68,7 +82,9 @@ int trace_view_print(struct session *s, uint64_t *next, FILE *out)
 	if (lost)
 		fprintf(out, "pid %u: %" PRIu64 " calls lost: overwritten before they could be "
 			"printed\n", session_header(s)->pid, lost);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < count; i++) {
+		keep_lines_whole(out);
 		print_event(s, &events[i], out);
+	}
 	return count;
 }
