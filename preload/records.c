@@ -7,8 +7,6 @@
 /*
  * A shared batch: records linked like a thread's list, but that the first one's
  * time_stack has two indices: the next record, and the first one of the next batch.
- * The first one's place in SECT_RECORD_THREADS says how many they are (or as many as
- * fit there: this is to know a long list, no more).
  */
 #define NEXT_BATCH_SHIFT 32
 
@@ -56,25 +54,23 @@ static uint32_t fresh_batch(uint32_t n)
 	return (uint32_t)from;
 }
 
-/* The batch given back last, of *@n places. Under the growth lock. */
-static uint32_t shared_batch(uint32_t *n)
+/* The batch given back last. Under the growth lock. */
+static uint32_t shared_batch(void)
 {
 	uint32_t first = recorder.free_batches;
 	struct session_record *r = &recorder.records[first];
 
 	recorder.free_batches = (uint32_t)(r->time_stack >> NEXT_BATCH_SHIFT);
 	set_next(r, (uint32_t)r->time_stack);
-	*n = recorder.record_threads[first];
 	return first;
 }
 
-/* The list from @first on, of @n places, becomes a batch. Under the growth lock. */
-static void share_batch(uint32_t first, uint32_t n)
+/* The list from @first on becomes a batch. Under the growth lock. */
+static void share_batch(uint32_t first)
 {
 	struct session_record *r = &recorder.records[first];
 
 	r->time_stack = (uint64_t)recorder.free_batches << NEXT_BATCH_SHIFT | next_of(r);
-	recorder.record_threads[first] = (uint16_t)(n < UINT16_MAX ? n : UINT16_MAX);
 	recorder.free_batches = first;
 }
 
@@ -83,10 +79,10 @@ bool records_refill(struct thread_state *t)
 	uint32_t n = t->refilled ? RECORD_BATCH : RECORD_BATCH_FIRST, first;
 
 	lock_acquire(&recorder.grow);
-	first = recorder.free_batches ? shared_batch(&n) : fresh_batch(n);
+	first = recorder.free_batches ? shared_batch() : fresh_batch(n);
 	lock_release(&recorder.grow);
 	t->free_at = record_offset(first);
-	t->free_count = first ? n : 0;
+	t->free_count = 0;
 	t->refilled = true;
 	return first != 0;
 }
@@ -94,7 +90,7 @@ bool records_refill(struct thread_state *t)
 void records_give(struct thread_state *t)
 {
 	lock_acquire(&recorder.grow);
-	share_batch(record_index(t->free_at), t->free_count);
+	share_batch(record_index(t->free_at));
 	lock_release(&recorder.grow);
 	t->free_at = 0;
 	t->free_count = 0;
@@ -113,12 +109,12 @@ void records_relink(uint64_t used)
 		set_next(r, head);
 		head = (uint32_t)i;
 		if (++count == RECORD_BATCH) {
-			share_batch(head, count);
+			share_batch(head);
 			head = count = 0;
 		}
 	}
 	if (head)
-		share_batch(head, count);
+		share_batch(head);
 }
 
 /* ---- any block --------------------------------------------------------------- */

@@ -23,7 +23,7 @@
 
 #define RECORD_BATCH		256u
 #define RECORD_BATCH_FIRST	64u	/* most threads need no more */
-#define RECORDS_LONG		RECORD_BATCH
+#define RECORDS_LONG		256	/* more than when the list was taken */
 
 /* Refills the empty list of @t. False: no room in the session. */
 COLD bool records_refill(struct thread_state *t);

@@ -43,7 +43,7 @@ struct thread_state {
 	uint16_t thread;	/* index in SECT_THREADS */
 	uint32_t slot;		/* names this state's sites; from 1 */
 	uint64_t free_at;	/* list of free records; see records.h */
-	uint32_t free_count;
+	int32_t free_count;	/* how many more they are than when the list was taken */
 	uint32_t until_timed;	/* recorded events; see overhead.h */
 	uint32_t timed_for;	/* how many of them the next timed one stands for */
 

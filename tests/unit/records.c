@@ -150,7 +150,6 @@ static void all_free_places_are_found_after_a_fork(void **state)
 	assert_true(used() > before);
 }
 
-/* A list that is longer than what is noted of its length. */
 static void a_very_long_list_changes_hands(void **state)
 {
 	enum { LONG = 3 * (UINT16_MAX + 1) };
@@ -170,6 +169,26 @@ static void a_very_long_list_changes_hands(void **state)
 	assert_int_equal(used(), before);
 }
 
+/* Whoever takes a long list keeps it: not every event of a kind takes the lock. */
+static void a_long_list_does_not_go_to_and_fro(void **state)
+{
+	struct session_block b = { .addr = 0x10000, .size = 16, .stack = 1 };
+
+	(void)state;
+	for (int i = 0; i < 4 * RECORDS_LONG; i++)
+		put_plainly(thread[1], record_new(thread[0], &b));
+	records_give(thread[1]);
+	thread[2]->free_at = 0;
+	for (int i = 0; i < 100; i++) {
+		uint32_t before, index = record_new(thread[2], &b);
+
+		before = recorder.free_batches;
+		record_drop(thread[2], index);
+		assert_int_equal(recorder.free_batches, before);
+		assert_true(thread[2]->free_at != 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +196,7 @@ int main(void)
 		cmocka_unit_test(places_come_back_from_other_threads),
 		cmocka_unit_test(all_free_places_are_found_after_a_fork),
 		cmocka_unit_test(a_very_long_list_changes_hands),
+		cmocka_unit_test(a_long_list_does_not_go_to_and_fro),
 	};
 
 	return cmocka_run_group_tests(tests, begin_session, end_session);
